@@ -1,3 +1,4 @@
-// The one translation unit that compiles Asio itself (BOOST_ASIO_SEPARATE_COMPILATION): every other one sees declarations alone.
+// The one translation unit that compiles Asio itself (BOOST_ASIO_SEPARATE_COMPILATION): every other one sees
+// declarations alone.
 #include <boost/asio/impl/src.hpp>
 #include <boost/asio/ssl/impl/src.hpp>

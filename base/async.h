@@ -25,8 +25,7 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 inline Deadline after(std::chrono::milliseconds wait) { return std::chrono::steady_clock::now() + wait; }
 
 // What `work` returns, or Errc::kTimeout at `deadline`; the loser is cancelled and has ended when this returns.
-template <class T>
-awaitable<Result<T>> within(Deadline deadline, awaitable<Result<T>> work) {
+template <class T> awaitable<Result<T>> within(Deadline deadline, awaitable<Result<T>> work) {
   using namespace asio::experimental::awaitable_operators;
   asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
   auto first = co_await (std::move(work) || timer.async_wait(kAwait));
@@ -37,22 +36,21 @@ awaitable<Result<T>> within(Deadline deadline, awaitable<Result<T>> work) {
 // Sleeps. Returns early, without error, when the coroutine is cancelled.
 awaitable<void> sleep_for(std::chrono::milliseconds wait);
 
-// Completion token for co_spawn: an exception that escapes a coroutine is a bug and ends the program (std::terminate after a line on stderr);
-// asio::detached would swallow it. Works for awaitable<void> and awaitable<Result<void>>-free loops alike.
+// Completion token for co_spawn: an exception that escapes a coroutine is a bug and ends the program (std::terminate
+// after a line on stderr); asio::detached would swallow it. Works for awaitable<void> and awaitable<Result<void>>-free
+// loops alike.
 struct OrDie {
   void operator()(std::exception_ptr escaped) const;
-  template <class T>
-  void operator()(std::exception_ptr escaped, const T&) const {
-    (*this)(escaped);
-  }
+  template <class T> void operator()(std::exception_ptr escaped, const T&) const { (*this)(escaped); }
 };
 inline OrDie or_die() { return {}; }
 
-// Waits between attempts: doubles from `first` to `limit`, each time a random share between half and the whole of it, so that many who lost
-// the same peer do not return at once. reset() after a success.
+// Waits between attempts: doubles from `first` to `limit`, each time a random share between half and the whole of it,
+// so that many who lost the same peer do not return at once. reset() after a success.
 class Backoff {
  public:
-  Backoff(std::chrono::milliseconds first, std::chrono::milliseconds limit) : first_(first), limit_(limit), next_(first) {}
+  Backoff(std::chrono::milliseconds first, std::chrono::milliseconds limit)
+      : first_(first), limit_(limit), next_(first) {}
   std::chrono::milliseconds next();
   void reset() { next_ = first_; }
 

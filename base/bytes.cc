@@ -15,17 +15,13 @@
 namespace cairn {
 namespace {
 
-template <class T>
-T load(const void* at) {
+template <class T> T load(const void* at) {
   T value;
   std::memcpy(&value, at, sizeof value);
   return value;
 }
 
-template <class T>
-void store(void* at, T value) {
-  std::memcpy(at, &value, sizeof value);
-}
+template <class T> void store(void* at, T value) { std::memcpy(at, &value, sizeof value); }
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -37,7 +33,9 @@ int hex_digit(char c) {
 constexpr std::array<size_t, 4> kUuidDashes = {8, 13, 18, 23};
 constexpr size_t kUuidChars = 36;
 
-bool is_uuid_dash(size_t at) { return at == kUuidDashes[0] || at == kUuidDashes[1] || at == kUuidDashes[2] || at == kUuidDashes[3]; }
+bool is_uuid_dash(size_t at) {
+  return at == kUuidDashes[0] || at == kUuidDashes[1] || at == kUuidDashes[2] || at == kUuidDashes[3];
+}
 
 }  // namespace
 
@@ -62,7 +60,8 @@ Result<std::string> from_hex(std::string_view text) {
   for (size_t i = 0; i < text.size(); i += 2) {
     const int high = hex_digit(text[i]);
     const int low = hex_digit(text[i + 1]);
-    if (high < 0 || low < 0) return fail(Errc::kInvalid, fmt::format("no hexadecimal digit at character {}", high < 0 ? i : i + 1));
+    if (high < 0 || low < 0)
+      return fail(Errc::kInvalid, fmt::format("no hexadecimal digit at character {}", high < 0 ? i : i + 1));
     bytes += static_cast<char>(high * 16 + low);
   }
   return bytes;
@@ -70,18 +69,21 @@ Result<std::string> from_hex(std::string_view text) {
 
 std::string to_base64(std::string_view bytes) {
   std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
-                                     static_cast<int>(bytes.size()));
+  const int length =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   text.resize(static_cast<size_t>(length));
   return text;
 }
 
 Result<std::string> from_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return fail(Errc::kInvalid, fmt::format("base64 text of length {}, which is no multiple of 4", text.size()));
+  if (text.size() % 4 != 0)
+    return fail(Errc::kInvalid, fmt::format("base64 text of length {}, which is no multiple of 4", text.size()));
   if (text.empty()) return std::string();
   std::string bytes(text.size() / 4 * 3, '\0');
-  const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), reinterpret_cast<const unsigned char*>(text.data()),
-                                     static_cast<int>(text.size()));
+  const int length =
+      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
   if (length < 0) return fail(Errc::kInvalid, "text is not base64");
   // EVP_DecodeBlock counts the padding as zero bytes.
   const size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
@@ -102,7 +104,8 @@ std::string random_bytes(size_t count) {
 
 std::string sha256(std::string_view bytes) {
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()));
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
 }
 

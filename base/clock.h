@@ -10,7 +10,8 @@ namespace cairn {
 class Clock {
  public:
   virtual ~Clock() = default;
-  // CLOCK_BOOTTIME in nanoseconds: the order of everything in a recording; the kernel's bpf_ktime_get_boot_ns reads the same clock.
+  // CLOCK_BOOTTIME in nanoseconds: the order of everything in a recording; the kernel's bpf_ktime_get_boot_ns reads the
+  // same clock.
   virtual uint64_t boot_ns() const = 0;
   // CLOCK_REALTIME in nanoseconds since the epoch: for people, certificates and token expiry. May step.
   virtual int64_t wall_ns() const = 0;

@@ -67,16 +67,20 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
 Result<void> make_private_directory(const std::filesystem::path& path, mode_t mode) {
   std::error_code error;
   if (std::filesystem::create_directories(path, error); error)
-    return fail(error, fmt::format("create directory {}: {}; make it, or choose another", path.string(), error.message()));
-  struct stat status {};
+    return fail(error,
+                fmt::format("create directory {}: {}; make it, or choose another", path.string(), error.message()));
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return fail_errno(fmt::format("stat {}", path.string()));
   if (!S_ISDIR(status.st_mode)) return fail(Errc::kInvalid, fmt::format("{} is not a directory", path.string()));
   if (status.st_uid == ::geteuid() && (status.st_mode & 07777) != mode && ::chmod(path.c_str(), mode) != 0)
     return fail_errno(fmt::format("chmod {}", path.string()));
-  // access(2) says yes to root on a read-only file system's directory only by accident; a file made and removed is the proof.
+  // access(2) says yes to root on a read-only file system's directory only by accident; a file made and removed is the
+  // proof.
   std::string probe = (path / ".probe.XXXXXX").string();
   UniqueFd file(::mkostemp(probe.data(), O_CLOEXEC));
-  if (!file) return fail_errno(fmt::format("directory {} is not writable; fix its owner and mode, or choose another", path.string()));
+  if (!file)
+    return fail_errno(
+        fmt::format("directory {} is not writable; fix its owner and mode, or choose another", path.string()));
   ::unlink(probe.c_str());
   return {};
 }

@@ -56,7 +56,8 @@ Result<std::string> flat_text(const YAML::Node& node) {
   if (!node.IsMap()) return fail(Errc::kInvalid, "expected a value or a mapping of names to values");
   std::string text;
   for (const auto& entry : node) {
-    if (!entry.first.IsScalar() || !entry.second.IsScalar()) return fail(Errc::kInvalid, "expected names and values in the mapping");
+    if (!entry.first.IsScalar() || !entry.second.IsScalar())
+      return fail(Errc::kInvalid, "expected names and values in the mapping");
     text += fmt::format("{}{}={}", text.empty() ? "" : ",", entry.first.Scalar(), entry.second.Scalar());
   }
   return text;
@@ -69,10 +70,22 @@ Result<std::chrono::seconds> parse_duration(std::string_view text) {
   std::string_view digits = text;
   if (!text.empty()) {
     switch (text.back()) {
-      case 's': unit = 1; digits.remove_suffix(1); break;
-      case 'm': unit = 60; digits.remove_suffix(1); break;
-      case 'h': unit = 3600; digits.remove_suffix(1); break;
-      case 'd': unit = 86400; digits.remove_suffix(1); break;
+      case 's':
+        unit = 1;
+        digits.remove_suffix(1);
+        break;
+      case 'm':
+        unit = 60;
+        digits.remove_suffix(1);
+        break;
+      case 'h':
+        unit = 3600;
+        digits.remove_suffix(1);
+        break;
+      case 'd':
+        unit = 86400;
+        digits.remove_suffix(1);
+        break;
       default: break;
     }
   }
@@ -114,7 +127,9 @@ std::string nearest_word(std::string_view word, const std::vector<std::string>& 
 }
 
 void Options::add(std::string key, std::string* target, std::string sentence) {
-  options_.push_back({.key = std::move(key), .default_text = *target, .sentence = std::move(sentence),
+  options_.push_back({.key = std::move(key),
+                      .default_text = *target,
+                      .sentence = std::move(sentence),
                       .set = [target](std::string_view text) -> Result<void> {
                         *target = std::string(text);
                         return {};
@@ -122,7 +137,9 @@ void Options::add(std::string key, std::string* target, std::string sentence) {
 }
 
 void Options::add(std::string key, std::filesystem::path* target, std::string sentence) {
-  options_.push_back({.key = std::move(key), .default_text = target->string(), .sentence = std::move(sentence),
+  options_.push_back({.key = std::move(key),
+                      .default_text = target->string(),
+                      .sentence = std::move(sentence),
                       .set = [target](std::string_view text) -> Result<void> {
                         if (text.empty()) return fail(Errc::kInvalid, "expected a path");
                         *target = std::filesystem::path(text);
@@ -131,27 +148,36 @@ void Options::add(std::string key, std::filesystem::path* target, std::string se
 }
 
 void Options::add(std::string key, bool* target, std::string sentence) {
-  options_.push_back({.key = std::move(key), .default_text = *target ? "true" : "false", .sentence = std::move(sentence), .is_flag = true,
+  options_.push_back({.key = std::move(key),
+                      .default_text = *target ? "true" : "false",
+                      .sentence = std::move(sentence),
+                      .is_flag = true,
                       .set = [target](std::string_view text) -> Result<void> {
-                        if (text != "true" && text != "false") return fail(Errc::kInvalid, fmt::format("\"{}\" is neither true nor false", text));
+                        if (text != "true" && text != "false")
+                          return fail(Errc::kInvalid, fmt::format("\"{}\" is neither true nor false", text));
                         *target = text == "true";
                         return {};
                       }});
 }
 
 void Options::add(std::string key, uint64_t* target, uint64_t least, uint64_t most, std::string sentence) {
-  options_.push_back({.key = std::move(key), .default_text = std::to_string(*target), .sentence = std::move(sentence),
+  options_.push_back({.key = std::move(key),
+                      .default_text = std::to_string(*target),
+                      .sentence = std::move(sentence),
                       .set = [target, least, most](std::string_view text) -> Result<void> {
                         const Result<uint64_t> number = parse_number(text);
                         if (!number) return fail(number);
-                        if (*number < least || *number > most) return fail(Errc::kInvalid, fmt::format("{} is not within {}..{}", *number, least, most));
+                        if (*number < least || *number > most)
+                          return fail(Errc::kInvalid, fmt::format("{} is not within {}..{}", *number, least, most));
                         *target = *number;
                         return {};
                       }});
 }
 
 void Options::add(std::string key, std::chrono::seconds* target, std::string sentence) {
-  options_.push_back({.key = std::move(key), .default_text = fmt::format("{}s", target->count()), .sentence = std::move(sentence),
+  options_.push_back({.key = std::move(key),
+                      .default_text = fmt::format("{}s", target->count()),
+                      .sentence = std::move(sentence),
                       .set = [target](std::string_view text) -> Result<void> {
                         const Result<std::chrono::seconds> duration = parse_duration(text);
                         if (!duration) return fail(duration);
@@ -161,7 +187,9 @@ void Options::add(std::string key, std::chrono::seconds* target, std::string sen
 }
 
 void Options::add(std::string key, std::map<std::string, std::string>* target, std::string sentence) {
-  options_.push_back({.key = std::move(key), .default_text = format_labels(*target), .sentence = std::move(sentence),
+  options_.push_back({.key = std::move(key),
+                      .default_text = format_labels(*target),
+                      .sentence = std::move(sentence),
                       .set = [target](std::string_view text) -> Result<void> {
                         Result<std::map<std::string, std::string>> labels = parse_labels(text);
                         if (!labels) return fail(labels);
@@ -197,7 +225,8 @@ Result<void> Options::parse_yaml(std::string_view text, std::string_view file_na
     if (!option) return fail(option, fmt::format("{}:{}", file_name, line));
     const Result<std::string> value = flat_text(entry.second);
     if (!value) return fail(value, fmt::format("{}:{}: {}", file_name, line, key));
-    if (const Result<void> set = (*option)->set(*value); !set) return fail(set, fmt::format("{}:{}: {}", file_name, line, key));
+    if (const Result<void> set = (*option)->set(*value); !set)
+      return fail(set, fmt::format("{}:{}: {}", file_name, line, key));
   }
   return {};
 }
@@ -227,7 +256,8 @@ Result<void> Options::parse(int argc, const char* const* argv, const std::filesy
     if (!joined && i + 1 == words.size()) return fail(Errc::kInvalid, "--config needs a file");
     file = joined ? words[i].substr(9) : words[i + 1];
     is_named = true;
-    words.erase(words.begin() + static_cast<ptrdiff_t>(i), words.begin() + static_cast<ptrdiff_t>(joined ? i + 1 : i + 2));
+    words.erase(words.begin() + static_cast<ptrdiff_t>(i),
+                words.begin() + static_cast<ptrdiff_t>(joined ? i + 1 : i + 2));
     i--;
   }
   if (help_wanted_ || version_wanted_) return {};
@@ -235,7 +265,8 @@ Result<void> Options::parse(int argc, const char* const* argv, const std::filesy
 
   for (size_t i = 0; i < words.size(); i++) {
     const std::string flag = words[i].substr(0, words[i].find('='));
-    if (!flag.starts_with("--")) return fail(Errc::kInvalid, fmt::format("unexpected argument \"{}\"; --help lists the options", words[i]));
+    if (!flag.starts_with("--"))
+      return fail(Errc::kInvalid, fmt::format("unexpected argument \"{}\"; --help lists the options", words[i]));
     const Result<const Option*> option = find(key_of(flag));
     if (!option) return fail(Errc::kInvalid, fmt::format("unknown option {}; --help lists the options", flag));
     const char* value = nullptr;
@@ -252,11 +283,13 @@ Result<void> Options::parse(int argc, const char* const* argv, const std::filesy
 }
 
 std::string Options::help() const {
-  std::string text = fmt::format("  {:<34} {}\n", "--config FILE", "YAML file; its keys are these options with _ for -");
+  std::string text =
+      fmt::format("  {:<34} {}\n", "--config FILE", "YAML file; its keys are these options with _ for -");
   for (const Option& option : options_) {
     const std::string flag = flag_of(option.key) + (option.is_flag ? "" : " VALUE");
-    text += fmt::format("  {:<34} {}{}\n", flag, option.sentence,
-                        option.default_text.empty() || option.is_flag ? "" : fmt::format(" (default {})", option.default_text));
+    text += fmt::format(
+        "  {:<34} {}{}\n", flag, option.sentence,
+        option.default_text.empty() || option.is_flag ? "" : fmt::format(" (default {})", option.default_text));
   }
   return text + fmt::format("  {:<34} {}\n", "--version", "print the version and exit");
 }

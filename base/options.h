@@ -13,9 +13,9 @@
 
 namespace cairn {
 
-// A program's options, declared once: the flag, the key of the YAML file, the help text and the man page all come from this table.
-// A key `listen_address` is the flag `--listen-address`. Flags win over the file. Values land in the variables given to add(), which
-// must outlive parsing.
+// A program's options, declared once: the flag, the key of the YAML file, the help text and the man page all come from
+// this table. A key `listen_address` is the flag `--listen-address`. Flags win over the file. Values land in the
+// variables given to add(), which must outlive parsing.
 class Options {
  public:
   // `sentence` says what it is and its unit; the present value of *target is shown as the default.
@@ -23,8 +23,9 @@ class Options {
   void add(std::string key, std::filesystem::path* target, std::string sentence);
   void add(std::string key, bool* target, std::string sentence);
   void add(std::string key, uint64_t* target, uint64_t least, uint64_t most, std::string sentence);
-  void add(std::string key, std::chrono::seconds* target, std::string sentence);           // "90", "90s", "15m", "12h", "7d"
-  void add(std::string key, std::map<std::string, std::string>* target, std::string sentence);  // YAML mapping; flag "a=b,c=d"
+  void add(std::string key, std::chrono::seconds* target, std::string sentence);  // "90", "90s", "15m", "12h", "7d"
+  void add(std::string key, std::map<std::string, std::string>* target,
+           std::string sentence);  // YAML mapping; flag "a=b,c=d"
 
   // Reads `--config FILE` (default_file when it exists and no flag is given; a named file must exist), then the flags.
   // Errors name the file and line, the key, and for an unknown key its nearest neighbour.

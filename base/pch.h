@@ -1,4 +1,5 @@
-// Precompiled for every folder: what is large, stable and included nearly everywhere. Sources still include what they use.
+// Precompiled for every folder: what is large, stable and included nearly everywhere. Sources still include what they
+// use.
 #include <chrono>
 #include <cstdint>
 #include <filesystem>

@@ -12,16 +12,21 @@ TEST(Uuid, OfRandomBytesIsVersion4AndSurvivesItsBytes) {
   EXPECT_EQ(uuid_text(uuid_bytes(uuid)), uuid);
 }
 
-struct NotUuid { const char* name; const char* text; };
+struct NotUuid {
+  const char* name;
+  const char* text;
+};
 class ForeignText : public testing::TestWithParam<NotUuid> {};
 TEST_P(ForeignText, IsNoUuid) { EXPECT_FALSE(is_uuid(GetParam().text)); }
 INSTANTIATE_TEST_SUITE_P(Uuid, ForeignText,
-    testing::Values(NotUuid{"empty", ""}, NotUuid{"path", "../../../../../../../../etc/passwd.."},
-                    NotUuid{"upper_case", "AAAAAAAA-AAAA-4AAA-AAAA-AAAAAAAAAAAA"}, NotUuid{"short", "aaaaaaaa-aaaa-4aaa-aaaa-aaaaaaaaaaa"}),
-    [](const auto& info) { return std::string(info.param.name); });
+                         testing::Values(NotUuid{"empty", ""}, NotUuid{"path", "../../../../../../../../etc/passwd.."},
+                                         NotUuid{"upper_case", "AAAAAAAA-AAAA-4AAA-AAAA-AAAAAAAAAAAA"},
+                                         NotUuid{"short", "aaaaaaaa-aaaa-4aaa-aaaa-aaaaaaaaaaa"}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Base64, RoundTripsEveryPaddingLength) {
-  for (const std::string bytes : {"", "a", "ab", "abc", "abcd"}) EXPECT_EQ(from_base64(to_base64(bytes)).value(), bytes);
+  for (const std::string bytes : {"", "a", "ab", "abc", "abcd"})
+    EXPECT_EQ(from_base64(to_base64(bytes)).value(), bytes);
 }
 
 TEST(Base64, RefusesWhatIsNot) {

@@ -21,7 +21,8 @@ struct Declared {
 
 TEST(ConfigurationFile, SetsWhatItNames) {
   Declared declared;
-  ASSERT_TRUE(declared.options.parse_yaml("listen_address: 1.2.3.4:5\nlease: 15m\nlabels: {env: prod, tier: web}\n", "x.yaml"));
+  ASSERT_TRUE(
+      declared.options.parse_yaml("listen_address: 1.2.3.4:5\nlease: 15m\nlabels: {env: prod, tier: web}\n", "x.yaml"));
   EXPECT_EQ(declared.listen_address, "1.2.3.4:5");
   EXPECT_EQ(declared.lease, std::chrono::minutes(15));
   EXPECT_EQ(declared.labels.at("tier"), "web");
@@ -35,7 +36,8 @@ TEST(ConfigurationFile, RefusesAnUnknownKeyWithItsLineAndNeighbour) {
 
 TEST(ConfigurationFile, RefusesAValueOutOfRangeWithItsLine) {
   Declared declared;
-  EXPECT_EQ(declared.options.parse_yaml("limit: 11\n", "c.yaml").error().message, "c.yaml:1: limit: 11 is not within 1..10");
+  EXPECT_EQ(declared.options.parse_yaml("limit: 11\n", "c.yaml").error().message,
+            "c.yaml:1: limit: 11 is not within 1..10");
 }
 
 TEST(ConfigurationFile, RefusesBrokenYamlWithItsLine) {
@@ -56,19 +58,25 @@ TEST(CommandLine, WinsOverNothingAndRefusesUnknownFlags) {
 TEST(CommandLine, RefusesANamedFileThatIsMissing) {
   Declared declared;
   const char* words[] = {"prog", "--config", "/nonexistent/cairn.yaml"};
-  EXPECT_NE(declared.options.parse(3, words, "/nonexistent").error().message.find("/nonexistent/cairn.yaml"), std::string::npos);
+  EXPECT_NE(declared.options.parse(3, words, "/nonexistent").error().message.find("/nonexistent/cairn.yaml"),
+            std::string::npos);
 }
 
-struct Span { const char* name; const char* text; int64_t seconds; };
+struct Span {
+  const char* name;
+  const char* text;
+  int64_t seconds;
+};
 class Duration : public testing::TestWithParam<Span> {};
 TEST_P(Duration, Parses) {
   const Result<std::chrono::seconds> parsed = parse_duration(GetParam().text);
   EXPECT_EQ(parsed ? parsed->count() : -1, GetParam().seconds);
 }
 INSTANTIATE_TEST_SUITE_P(Texts, Duration,
-    testing::Values(Span{"plain", "90", 90}, Span{"minutes", "15m", 900}, Span{"days", "7d", 604800}, Span{"empty", "", -1},
-                    Span{"unit_alone", "m", -1}, Span{"negative", "-1s", -1}, Span{"absurd", "99999999999d", -1}),
-    [](const auto& info) { return std::string(info.param.name); });
+                         testing::Values(Span{"plain", "90", 90}, Span{"minutes", "15m", 900},
+                                         Span{"days", "7d", 604800}, Span{"empty", "", -1}, Span{"unit_alone", "m", -1},
+                                         Span{"negative", "-1s", -1}, Span{"absurd", "99999999999d", -1}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace cairn
