@@ -1,0 +1,96 @@
+// Coroutines on this compiler. g++ 12.2 destroys some of these objects twice under ASan; a compiler that fails here does not build Cairn.
+#include "base/async.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <gtest/gtest.h>
+
+namespace cairn {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct Counted {
+  explicit Counted(int* alive) : alive(alive) { ++*alive; }
+  Counted(const Counted& other) : alive(other.alive) { ++*alive; }
+  Counted(Counted&& other) noexcept : alive(other.alive) { ++*alive; }
+  Counted& operator=(const Counted&) = default;
+  ~Counted() { --*alive; }
+  int* alive;
+};
+
+struct Request {
+  std::string name;
+  Counted counted;
+};
+
+awaitable<size_t> take(Request request) {
+  co_await asio::post(asio::use_awaitable);
+  co_return request.name.size();
+}
+
+awaitable<Result<int>> answer_after(milliseconds wait, int value) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, wait);
+  auto [error] = co_await timer.async_wait(kAwait);
+  if (error) co_return fail(error, "waiting");
+  co_return value;
+}
+
+template <class T>
+T run(awaitable<T> work) {
+  asio::io_context io;
+  std::optional<T> outcome;
+  asio::co_spawn(io, std::move(work), [&outcome](std::exception_ptr escaped, T value) {
+    or_die()(escaped);
+    outcome = std::move(value);
+  });
+  io.run();
+  return std::move(*outcome);
+}
+
+awaitable<size_t> pass_a_named_aggregate(int* alive) {
+  Request request{.name = std::string(100, 'x'), .counted = Counted(alive)};
+  const size_t size = co_await take(std::move(request));
+  co_return size;
+}
+
+TEST(Coroutine, DestroysANamedAggregateArgumentOnce) {
+  int alive = 0;
+  EXPECT_EQ(run(pass_a_named_aggregate(&alive)), 100u);
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(Within, ReturnsTheAnswerThatComesInTime) {
+  const Result<int> got = run(within(after(milliseconds(60000)), answer_after(milliseconds(1), 7)));
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(*got, 7);
+}
+
+TEST(Within, SaysTimeoutAndCancelsTheWork) {
+  const Result<int> got = run(within(after(milliseconds(1)), answer_after(milliseconds(600000), 7)));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Errc::kTimeout);
+}
+
+awaitable<Result<int>> fail_at_once() { co_return fail(Errc::kClosed, "closed"); }
+
+TEST(Within, ReturnsAFailureAtOnceAndAsItself) {
+  const Result<int> got = run(within(after(milliseconds(600000)), fail_at_once()));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Errc::kClosed);
+}
+
+TEST(Backoff, DoublesWithinItsBoundsAndStartsAnew) {
+  Backoff backoff(milliseconds(100), milliseconds(400));
+  const int64_t wholes[] = {100, 200, 400, 400};
+  for (const int64_t whole : wholes) {
+    const int64_t wait = backoff.next().count();
+    EXPECT_GE(wait, whole / 2);
+    EXPECT_LE(wait, whole);
+  }
+  backoff.reset();
+  EXPECT_LE(backoff.next().count(), 100);
+}
+
+}  // namespace
+}  // namespace cairn
