@@ -1,0 +1,1 @@
+#include "recorder/chunk_writer.h"

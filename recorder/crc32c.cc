@@ -1,0 +1,1 @@
+#include "recorder/crc32c.h"

@@ -1,0 +1,1 @@
+#include "recorder/recording_decoder.h"

@@ -1,0 +1,1 @@
+#include "recorder/recording_writer.h"

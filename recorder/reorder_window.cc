@@ -1,0 +1,1 @@
+#include "recorder/reorder_window.h"

@@ -1,0 +1,1 @@
+#include "recorder/sequence_ledger.h"

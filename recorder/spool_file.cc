@@ -1,0 +1,1 @@
+#include "recorder/spool_file.h"

@@ -1,0 +1,1 @@
+#include "recorder/terminal_filter.h"

@@ -1,0 +1,1 @@
+#include "recorder/text.h"
