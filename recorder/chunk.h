@@ -58,9 +58,8 @@ Result<ChunkHeader> check_chunk(std::string_view whole_chunk);
 //   fails  as check_chunk; kCorrupt when the frame does not hold what the header says.
 Result<Batch> decode_chunk(std::string_view whole_chunk);
 
-// One whole chunk. `header` gives is_final, session and number; all else is computed. `raw` is a serialised Batch of
-// 1..kMaxRawBytes bytes with `events` events between the two times.
-//   fails  kTooLarge: raw is beyond the limit. kInternal: zstd refused.
-Result<std::string> encode_chunk(ChunkHeader header, std::string_view raw);
+// One whole chunk. `header` gives is_final, session and number; all else is computed.
+//   fails  kTooLarge: the batch is beyond kMaxRawBytes. kInvalid: it is empty. kInternal: zstd refused.
+Result<std::string> encode_chunk(ChunkHeader header, const Batch& batch);
 
 }  // namespace cairn::recorder

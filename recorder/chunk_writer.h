@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "base/result.h"
 #include "recorder/chunk.h"
@@ -20,10 +21,15 @@ class ChunkWriter {
     kBeyondQuota,  // for the records without which a recording would lie: gaps and the end
   };
 
-  ChunkWriter(SpoolFile file, std::array<unsigned char, 16> session, uint64_t quota_bytes);
+  // What an earlier writer of the same file has left in it.
+  struct Before {
+    uint64_t chunks = 0;
+    ChunkIndex index;
+    Totals totals;
+  };
 
-  // Takes the place of an earlier writer: accounts for a whole chunk that stands at `file_offset`.
-  void adopt(uint64_t file_offset, const ChunkHeader& header, const Batch& batch);
+  ChunkWriter(SpoolFile file, std::array<unsigned char, 16> session, uint64_t quota_bytes);
+  ChunkWriter(SpoolFile file, std::array<unsigned char, 16> session, uint64_t quota_bytes, Before before);
 
   // One chunk, durably. `batch` has at least one event and at most kMaxRawBytes.
   //   fails  as SpoolFile::append; nothing has changed then
@@ -34,9 +40,10 @@ class ChunkWriter {
   // Gives a new file its name, once its first chunk is in.
   Result<void> publish() { return file_.publish(); }
   void set_quota(uint64_t quota_bytes) { quota_bytes_ = quota_bytes; }
-  bool is_read_only() const { return file_.is_read_only(); }
+  // The error that made the file read-only, if one did.
+  const std::optional<Error>& refusal() const { return file_.refusal(); }
   uint64_t bytes() const { return file_.bytes(); }
-  const Totals& totals() const { return totals_; }
+  const Totals& totals() const { return done_.totals; }
 
  private:
   Result<void> append_chunk(const Batch& batch, ChunkHeader header, uint64_t limit_bytes);
@@ -44,9 +51,7 @@ class ChunkWriter {
   SpoolFile file_;
   std::array<unsigned char, 16> session_;
   uint64_t quota_bytes_;
-  uint64_t next_number_ = 0;
-  ChunkIndex index_;
-  Totals totals_;
+  Before done_;
 };
 
 }  // namespace cairn::recorder

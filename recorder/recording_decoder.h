@@ -29,6 +29,8 @@ class RecordingDecoder {
   //          wrong number, a Begin that is not the first event, an End that is not the last, bytes after the end.
   Result<std::optional<Event>> next();
 
+  // The final chunk has been met; bytes may follow it, which next() refuses.
+  bool has_final() const { return has_final_; }
   // The final chunk has been decoded and all its events returned.
   bool is_complete() const;
 

@@ -84,20 +84,22 @@ class RecordingWriter {
 
   RecordingWriter(ChunkWriter chunks, uint64_t boot_ns);
 
-  void add_one(Event event);
-  void account_for(Event& event);
+  Result<void> check_open() const;
+  void admit(Event event);
+  bool replace_oversize(Event& event);
+  void relieve_window();
   void release(uint64_t up_to_boot_ns);
   void enqueue(Event event);
-  bool merge_into_last(const Event& event);
+  bool join_last(const Event& event);
   bool is_due(uint64_t now_boot_ns) const;
-  Result<void> write_pending();
   Result<void> write_next_chunk();
-  void add_losses(Batch& batch, uint64_t boot_ns) const;
-  void losses_recorded(const Batch& batch);
-  void drop_oldest_beyond(size_t limit_bytes);
-  void account_drop(const Event& event);
-  Result<void> write_losses(uint64_t boot_ns);
+  uint64_t losses_boot_ns() const;
   bool has_losses() const;
+  int add_losses(Batch& batch, uint64_t boot_ns) const;
+  void forget_losses(const Batch& batch, int count);
+  void drop_oldest_beyond(size_t limit_bytes);
+  void account_for_drop(const Event& event);
+  Result<void> write_end(Event end);
 
   ChunkWriter chunks_;
   ReorderWindow window_;

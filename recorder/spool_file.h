@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -38,7 +40,8 @@ class SpoolFile {
   void close() { fd_.reset(); }
 
   uint64_t bytes() const { return end_; }
-  bool is_read_only() const { return refusal_.has_value(); }
+  // The error that made it read-only, if one did.
+  const std::optional<Error>& refusal() const { return refusal_; }
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -19,6 +19,7 @@ namespace cairn::recorder {
 class TerminalFilter {
  public:
   static constexpr size_t kMaxSequenceBytes = 256;
+  static constexpr size_t kMaxIntermediates = 2;  // of an escape sequence
 
   std::string filter(std::string_view bytes);
 
@@ -36,8 +37,9 @@ class TerminalFilter {
   void escape(unsigned char c, std::string& out);
   void escape_final(unsigned char c, std::string& out);
   void csi(unsigned char c, std::string& out);
-  void csi_final(unsigned char c, std::string& out);
-  void string(unsigned char c, std::string& out);
+  void string(unsigned char c);
+  void string_escape(unsigned char c, std::string& out);
+  void begin_escape();
   bool control(unsigned char c, std::string& out);
 
   State state_ = State::kGround;

@@ -17,7 +17,8 @@ std::string describe(const recording::v1::Event& event);
 
 constexpr size_t kMaxTextBytes = 4096;
 
-// "O_WRONLY|O_CREAT|O_TRUNC": flags of open(2) on x86-64 and arm64 alike; bits without a name in hexadecimal.
+// "O_WRONLY|O_CREAT|O_TRUNC": flags of open(2) with this machine's values; bits without a name in
+// hexadecimal.
 std::string open_flags_text(uint32_t flags);
 
 // "ENOENT" for 2 or -2; "errno 4095" when it has no name.
