@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cairn::agent {
+
+// What captures on this host.
+struct CaptureStatus {
+  std::string tier;                // "B"; which kernel facilities are in use: docs/capture.md
+  std::vector<std::string> hooks;  // names of the BPF programs in force
+};
+
+// Bytes of one session's two rings: powers of two, multiples of the page size.
+struct RingSizes {
+  uint32_t exec_bytes = 128 * 1024;  // exec, connect and exit events; an open flood cannot displace them
+  uint32_t open_bytes = 512 * 1024;
+};
+
+// What the kernel has counted for one session.
+struct SessionCounters {
+  uint64_t issued = 0;             // sequence numbers given out, from 1 without holes
+  uint64_t dropped = 0;            // of these, numbers whose event never reached a ring, all reasons together
+  uint64_t live_tasks = 0;         // tagged tasks (threads count each)
+  uint64_t untagged_children = 0;  // tasks that could not inherit the tag: what they did is in no recording
+};
+
+}  // namespace cairn::agent
