@@ -105,7 +105,9 @@ std::string filtered(std::string_view sequence, char final) {
 }  // namespace
 
 std::string_view TerminalFilter::reset_sequence() {
-  return "\x1b[?1049l\x1b[!p\x1b[?5l\x1b[?69l\x1b[4l\x1b[r\x1b[?7h\x1b[?25h\x1b[0 q\x1b[0m\x1b(B\x0f";
+  // Not ?1049l, which moves the cursor even on the main screen; DECSTBM moves it too and stands between save and
+  // restore.
+  return "\x1b[?1047l\x1b[!p\x1b[?69l\x1b[?5l\x1b[4l\x1b[?7h\x1b[?25h\x1b[0 q\0337\x1b[r\0338\x1b[0m\x1b(B\x0f";
 }
 
 std::string TerminalFilter::filter(std::string_view bytes) {

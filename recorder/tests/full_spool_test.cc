@@ -1,0 +1,120 @@
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <random>
+
+#include "recorder/summary.h"
+#include "recorder/tests/test_recording.h"
+
+namespace cairn::recorder {
+namespace {
+
+using FullSpool = RecordingFolder;
+using recording::v1::END_REASON_COMPLETE;
+
+std::string noise(size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::string bytes(count, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+TEST_F(FullSpool, WritesNothingBeyondTheQuotaAndKeepsWhatWaits) {
+  RecordingWriter writer = make_writer(1000);
+  writer.add(make_output(kStartNs, noise(5000, 1)));
+  const uint64_t before = writer.bytes();
+  EXPECT_EQ(code_of(writer.flush_all()), Errc::kSpoolFull);
+  EXPECT_EQ(writer.bytes(), before);
+  EXPECT_EQ(std::filesystem::file_size(path_), before);
+  writer.set_quota(kPlenty);
+  ASSERT_TRUE(writer.flush_all());
+  ASSERT_TRUE(writer.seal(END_REASON_COMPLETE, 0, kStartNs + 1));
+  const Summary summary = summarize(path_).value();
+  EXPECT_EQ(summary.totals.output_bytes, 5000u);
+  EXPECT_EQ(summary.gaps, 0u);
+}
+
+TEST_F(FullSpool, OwnsToAllThatItDropped) {
+  RecordingWriter writer = make_writer(2000);
+  const uint64_t events = 3000;
+  for (uint64_t n = 1; n <= events; ++n) {
+    writer.add(make_exec(kStartNs + n * kMs, n));
+    writer.add(make_output(kStartNs + n * kMs, noise(10'000, static_cast<unsigned>(n))));
+    if (n % 100 == 0 && n > 200) EXPECT_EQ(code_of(writer.flush(kStartNs + n * kMs)), Errc::kSpoolFull);
+  }
+  EXPECT_GT(writer.kernel_missing(), 0u) << "30 MB do not fit into the memory that may wait";
+  writer.set_quota(kPlenty);
+  ASSERT_TRUE(writer.flush(kStartNs + (events + 200) * kMs));
+  ASSERT_TRUE(writer.seal(END_REASON_COMPLETE, events, kStartNs + (events + 300) * kMs));
+
+  const Summary summary = summarize(path_).value();
+  EXPECT_EQ(summary.findings, std::vector<std::string>());
+  EXPECT_TRUE(summary.is_accounted);
+  EXPECT_EQ(summary.kernel_stored + summary.kernel_missing, events);
+  EXPECT_GT(summary.kernel_stored, 0u);
+  EXPECT_EQ(summary.totals.output_bytes + summary.missing_output_bytes, events * 10'000);
+  for (const Event& event : play(contents(path_)).events) {
+    if (event.has_gap()) EXPECT_EQ(event.gap().reason(), recording::v1::GAP_REASON_SPOOL_FULL);
+  }
+}
+
+TEST_F(FullSpool, SealsWithTheGapThoughTheQuotaIsSpent) {
+  RecordingWriter writer = make_writer(500);
+  for (uint64_t n = 1; n <= 50; ++n) writer.add(make_exec(kStartNs + n, n, noise(200, static_cast<unsigned>(n))));
+  writer.add(make_output(kStartNs, noise(5000, 1)));
+  ASSERT_TRUE(writer.seal(END_REASON_COMPLETE, 51, kStartNs + 100));
+  const Summary summary = summarize(path_).value();
+  EXPECT_TRUE(summary.is_accounted);
+  EXPECT_EQ(summary.kernel_missing, 51u);
+  EXPECT_EQ(summary.missing_output_bytes, 5000u);
+  EXPECT_EQ(summary.findings, std::vector<std::string>());
+}
+
+// RLIMIT_FSIZE stands for any refusal of the disk that is not want of room.
+TEST_F(FullSpool, GoesReadOnlyWhenTheDiskRefuses) {
+  RecordingWriter writer = make_writer();
+  ASSERT_NE(::signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{.rlim_cur = 4096, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  writer.add(make_output(kStartNs, noise(20'000, 1)));
+  const Result<void> refused = writer.flush_all();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(code_of(refused), std::errc::file_too_large);
+  EXPECT_EQ(writer.flush(kStartNs + 9000 * kMs).error().message, refused.error().message) << "read-only for good";
+  EXPECT_FALSE(writer.seal(END_REASON_COMPLETE, 0, kStartNs));
+  {
+    const RecordingWriter gone = std::move(writer);
+  }
+  ASSERT_TRUE(close_interrupted(path_, kStartNs + 1, 0));
+  EXPECT_TRUE(summarize(path_).value().is_complete);
+}
+
+TEST_F(FullSpool, GoesOnWhenAFullDiskHasRoomAgain) {
+  if (::mount("tmpfs", folder_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=256k") != 0) {
+    GTEST_SKIP() << "no tmpfs can be mounted here: " << std::strerror(errno);
+  }
+  {
+    const std::filesystem::path other = folder_ / "other";
+    RecordingWriter writer = make_writer();
+    std::ofstream(other) << noise(150'000, 2);
+    writer.add(make_exec(kStartNs, 1));
+    writer.add(make_output(kStartNs, noise(150'000, 1)));
+    EXPECT_EQ(code_of(writer.flush_all()), Errc::kSpoolFull);
+    EXPECT_EQ(std::filesystem::file_size(path_), writer.bytes()) << "a piece of the chunk stayed behind";
+    std::filesystem::remove(other);
+    EXPECT_TRUE(writer.flush_all());
+    EXPECT_TRUE(writer.seal(END_REASON_COMPLETE, 1, kStartNs + 1));
+    EXPECT_TRUE(summarize(path_).value().is_sequence_complete);
+    EXPECT_EQ(summarize(path_).value().totals.output_bytes, 150'000u);
+  }
+  EXPECT_EQ(::umount(folder_.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace cairn::recorder
