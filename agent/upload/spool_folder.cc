@@ -1,0 +1,66 @@
+#include "agent/upload/spool_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "base/unique_fd.h"
+#include "recorder/recording_writer.h"
+
+namespace cairn::agent {
+namespace {
+
+Result<void> sync_folder(const std::filesystem::path& folder) {
+  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return fail_errno(fmt::format("sync {}", folder.string()));
+  return {};
+}
+
+}  // namespace
+
+std::filesystem::path recording_path(const std::filesystem::path& folder, const std::string& session_id) {
+  return folder / (session_id + ".rec");
+}
+
+Result<std::vector<SpooledRecording>> list_spool(const std::filesystem::path& folder) {
+  std::vector<SpooledRecording> recordings;
+  std::error_code error;
+  std::filesystem::directory_iterator files(folder, error);
+  for (; !error && files != std::filesystem::directory_iterator(); files.increment(error)) {
+    const std::filesystem::path& path = files->path();
+    if (path.extension() != ".rec" || !is_uuid(path.stem().string())) continue;
+    const Result<bool> is_live = recorder::is_locked(path);
+    if (!is_live && is_live.error().code == Errc::kNotFound) continue;
+    if (!is_live) return fail(is_live);
+    std::error_code gone;
+    const uint64_t bytes = std::filesystem::file_size(path, gone);
+    if (gone) continue;
+    recordings.push_back({.id = path.stem().string(), .bytes = bytes, .is_live = *is_live});
+  }
+  if (error) return fail(error, fmt::format("list {}: {}", folder.string(), error.message()));
+  return recordings;
+}
+
+Result<void> delete_recording(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(fmt::format("delete {}", path.string()));
+  return sync_folder(path.parent_path());
+}
+
+Result<void> set_aside_corrupt(const std::filesystem::path& path) {
+  const std::string aside = path.string() + ".corrupt";
+  if (::rename(path.c_str(), aside.c_str()) != 0) return fail_errno(fmt::format("rename {}", path.string()));
+  return sync_folder(path.parent_path());
+}
+
+Result<void> probe_spool(const std::filesystem::path& folder) {
+  const UniqueFd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file) return fail_errno(fmt::format("this node cannot record: no file can be made in {}", folder.string()));
+  return {};
+}
+
+}  // namespace cairn::agent

@@ -1,0 +1,128 @@
+#include "agent/upload/spool_reader.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+
+namespace cairn::agent {
+
+Result<SpoolReader> SpoolReader::open(const std::filesystem::path& path) {
+  const std::string id = path.stem().string();
+  if (!is_uuid(id)) return fail(Errc::kInvalid, fmt::format("{} is not named for a session", path.string()));
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return fail_errno(fmt::format("open {}", path.string()));
+  return SpoolReader(path, std::move(fd), uuid_bytes(id));
+}
+
+Result<std::string> SpoolReader::read(uint64_t offset, size_t count) const {
+  std::string bytes(count, '\0');
+  size_t got = 0;
+  while (got < count) {
+    const ssize_t part = ::pread(fd_.get(), bytes.data() + got, count - got, static_cast<off_t>(offset + got));
+    if (part < 0 && errno == EINTR) continue;
+    if (part < 0) return fail_errno(fmt::format("read {}", path_.string()));
+    if (part == 0) break;
+    got += static_cast<size_t>(part);
+  }
+  bytes.resize(got);
+  return bytes;
+}
+
+Result<uint64_t> SpoolReader::file_bytes() const {
+  struct stat status{};
+  if (::fstat(fd_.get(), &status) != 0) return fail_errno(fmt::format("stat {}", path_.string()));
+  return static_cast<uint64_t>(status.st_size);
+}
+
+// The header of the whole chunk at `offset`, or nullopt when the file ends before its last byte.
+Result<std::optional<recorder::ChunkHeader>> SpoolReader::header_at(uint64_t offset, uint64_t number) const {
+  const Result<uint64_t> end = file_bytes();
+  if (!end) return fail(end);
+  if (offset + recorder::kChunkHeaderBytes > *end) return std::nullopt;
+  const Result<std::string> bytes = read(offset, recorder::kChunkHeaderBytes);
+  if (!bytes) return fail(bytes);
+  const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*bytes);
+  if (!header) return fail(header, fmt::format("{}: chunk {} at offset {}", path_.string(), number, offset));
+  if (header->session != session_ || header->number != number) {
+    return fail(Errc::kCorrupt,
+                fmt::format("{}: at offset {} lies chunk {} of session {}, not chunk {} of this one", path_.string(),
+                            offset, header->number, uuid_text(header->session), number));
+  }
+  if (offset + header->size() > *end) return std::nullopt;
+  return *header;
+}
+
+Result<std::optional<SpooledChunk>> SpoolReader::chunk_at(uint64_t offset, uint64_t number) const {
+  const Result<std::optional<recorder::ChunkHeader>> header = header_at(offset, number);
+  if (!header) return fail(header);
+  if (!*header) return std::nullopt;
+  Result<std::string> bytes = read(offset, (*header)->size());
+  if (!bytes) return fail(bytes);
+  const Result<recorder::ChunkHeader> checked = recorder::check_chunk(*bytes);
+  if (!checked) return fail(checked, fmt::format("{}: chunk {} at offset {}", path_.string(), number, offset));
+  return SpooledChunk{.header = *checked, .bytes = std::move(*bytes)};
+}
+
+Result<void> SpoolReader::seek(uint64_t number) {
+  if (number < number_) number_ = offset_ = 0;
+  while (number_ < number) {
+    const Result<std::optional<recorder::ChunkHeader>> header = header_at(offset_, number_);
+    if (!header) return fail(header);
+    if (!*header) {
+      return fail(Errc::kTruncated,
+                  fmt::format("{} holds {} whole chunks, {} were expected", path_.string(), number_, number));
+    }
+    offset_ += (*header)->size();
+    number_++;
+  }
+  return {};
+}
+
+Result<std::optional<SpooledChunk>> SpoolReader::next() {
+  Result<std::optional<SpooledChunk>> chunk = chunk_at(offset_, number_);
+  if (!chunk || !*chunk) return chunk;
+  if (::fdatasync(fd_.get()) != 0) return fail_errno(fmt::format("sync {}", path_.string()));
+  offset_ += (*chunk)->header.size();
+  number_++;
+  return chunk;
+}
+
+Result<SpoolSurvey> SpoolReader::survey() const {
+  SpoolSurvey survey;
+  const Result<uint64_t> end = file_bytes();
+  if (!end) return fail(end);
+  survey.file_bytes = *end;
+  while (!survey.has_final) {
+    const Result<std::optional<recorder::ChunkHeader>> header = header_at(survey.bytes, survey.chunks);
+    if (!header) return fail(header);
+    if (!*header) break;
+    if ((*header)->is_final) {
+      const Result<std::optional<SpooledChunk>> whole = chunk_at(survey.bytes, survey.chunks);
+      if (!whole) return fail(whole);
+      survey.has_final = true;
+    }
+    survey.bytes += (*header)->size();
+    survey.chunks++;
+  }
+  return survey;
+}
+
+Result<recorder::Begin> SpoolReader::begin() const {
+  const Result<std::optional<SpooledChunk>> first = chunk_at(0, 0);
+  if (!first) return fail(first);
+  if (!*first) return fail(Errc::kTruncated, fmt::format("{} holds no whole chunk", path_.string()));
+  const Result<recorder::Batch> batch = recorder::decode_chunk((*first)->bytes);
+  if (!batch) return fail(batch, path_.string());
+  if (batch->events_size() == 0 || !batch->events(0).has_begin())
+    return fail(Errc::kCorrupt, fmt::format("{} does not start with its beginning", path_.string()));
+  return batch->events(0).begin();
+}
+
+}  // namespace cairn::agent
