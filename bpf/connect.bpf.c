@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "bpf/session.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+enum {
+	AF_INET = 2,
+	AF_INET6 = 10,
+	IPPROTO_TCP = 6,
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_CLOSE = 7,
+	ECANCELED = 125,
+};
+
+/* On the socket from the attempt to its result: the attempt's record, of which the result is a copy. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connect_event);
+} attempts SEC(".maps");
+
+static void fill_addresses(struct connect_event *event, const struct sock *sk)
+{
+	event->remote_port = sk->__sk_common.skc_dport;
+	event->local_port = BPF_CORE_READ((const struct inet_sock *)sk, inet_sport);
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		event->family = 6;
+		BPF_CORE_READ_INTO(&event->local_address, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&event->remote_address, sk, __sk_common.skc_v6_daddr);
+	} else {
+		event->family = 4;
+		BPF_CORE_READ_INTO((__be32 *)event->local_address, sk, __sk_common.skc_rcv_saddr);
+		BPF_CORE_READ_INTO((__be32 *)event->remote_address, sk, __sk_common.skc_daddr);
+	}
+}
+
+/* In the connecting task: connect(2), sendto(2) with MSG_FASTOPEN, or an io_uring worker. */
+static void record_attempt(struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct connect_event event = {};
+	struct connect_event *stored;
+	struct session_state *session;
+	__u64 session_key = 0;
+
+	session = session_of(task, &session_key);
+	if (!session)
+		return;
+	start_record(session, session_key, &event.header, EVENT_CONNECT);
+	fill_process(&event.process, task);
+	event.phase = CONNECT_ATTEMPT;
+	event.socket_cookie = bpf_get_socket_cookie(sk);
+	fill_addresses(&event, sk);
+
+	stored = bpf_sk_storage_get(&attempts, sk, &event, BPF_SK_STORAGE_GET_F_CREATE);
+	if (stored) {
+		*stored = event;	/* the socket may hold an earlier attempt's */
+	} else {
+		struct event_header result = {};
+
+		start_record(session, session_key, &result, EVENT_CONNECT);
+		count_drop(session, CLASS_EXEC, DROP_NO_STORAGE);
+	}
+	send_record(session, CLASS_EXEC, &event.header, sizeof(event));
+}
+
+/*
+ * In whatever context the answer came: softirq on top of any task, hence nothing is read from the current one and the
+ * record is built on the stack.
+ */
+static void record_result(struct sock *sk, int state)
+{
+	struct connect_event *attempt = bpf_sk_storage_get(&attempts, sk, NULL, 0);
+	struct session_state *session;
+	struct connect_event event;
+	__be16 local_port;
+
+	if (!attempt)
+		return;
+	event = *attempt;
+	bpf_sk_storage_delete(&attempts, sk);
+	session = find_session(event.header.session_key);
+	if (!session)
+		return;
+
+	start_record(session, event.header.session_key, &event.header, EVENT_CONNECT);
+	event.phase = CONNECT_RESULT;
+	/* The kernel clears remote addresses on failure, so those stay the attempt's; its own port is chosen only after it. */
+	local_port = BPF_CORE_READ((struct inet_sock *)sk, inet_sport);
+	if (local_port)
+		event.local_port = local_port;
+	/* No error and yet not established: the program closed it, or there was no port left; the socket does not say. */
+	if (state != TCP_ESTABLISHED)
+		event.result = sk->sk_err ? -sk->sk_err : -ECANCELED;
+	send_record(session, CLASS_EXEC, &event.header, sizeof(event));
+}
+
+/*
+ * A TCP socket changes state. Hook: tracepoint inet_sock_set_state. Addresses are the kernel's own, whatever became of
+ * the caller's memory. MPTCP shows by its subflows.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_socket_state, struct sock *sk, int old_state, int new_state)
+{
+	if (new_state == TCP_SYN_SENT) {
+		if (old_state == TCP_CLOSE && sk->sk_protocol == IPPROTO_TCP)
+			record_attempt(sk);
+		return 0;
+	}
+	/* SYN_RECV: both ends called at once, or a listener's child, which has no attempt stored. */
+	if ((old_state == TCP_SYN_SENT && new_state != TCP_SYN_RECV) || old_state == TCP_SYN_RECV)
+		record_result(sk, new_state);
+	return 0;
+}

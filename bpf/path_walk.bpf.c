@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "bpf/path_walk.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+enum {
+	STEPS_MAX = 1024,	/* components and mounts; EVENT_PATH_MAX / 2 one-letter names would be 2048, which nobody walks */
+};
+
+struct walk {
+	char *tail;
+	__u32 *tail_bytes;
+	struct dentry *dentry;
+	struct mount *mount;
+	__u32 end;
+	__u32 flags;
+};
+
+/* One name into the tail. Returns false when there is no room, or no name to read. */
+static bool append_name(struct walk *walk, const void *name)
+{
+	__u32 offset = *walk->tail_bytes;
+	long bytes;
+
+	if (offset > TAIL_OFFSET_MAX || offset >= walk->end)
+		return false;
+	bytes = bpf_probe_read_kernel_str(walk->tail + offset, EVENT_NAME_MAX, name);
+	if (bytes < 0)
+		return false;
+	*walk->tail_bytes = offset + bytes;
+	return true;
+}
+
+/* A dentry that is its own parent and no mount's root hangs in no tree: memfd, pipe, socket, anon_inode. */
+static void append_detached(struct walk *walk)
+{
+	struct dentry *dentry = walk->dentry;	/* by itself: within BPF_CORE_READ the walk too would be relocated */
+	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+	char first = 0;
+
+	walk->flags |= PATH_COMPLETE | PATH_DETACHED;
+	bpf_probe_read_kernel(&first, sizeof(first), name);
+	if (first) {
+		append_name(walk, name);
+		return;
+	}
+	walk->flags |= PATH_UNNAMED;
+	append_name(walk, BPF_CORE_READ(dentry, d_inode, i_sb, s_type, name));
+}
+
+static long step(__u32 index, struct walk *walk)
+{
+	struct dentry *dentry = walk->dentry;
+	struct mount *mount = walk->mount;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+	struct mount *over;
+
+	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+		over = BPF_CORE_READ(mount, mnt_parent);
+		if (over == mount || !over) {
+			/* Without a namespace the mount was taken out of the tree (umount -l): what stood above is gone. */
+			if (BPF_CORE_READ(mount, mnt_ns))
+				walk->flags |= PATH_COMPLETE;
+			return 1;
+		}
+		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = over;
+		return 0;
+	}
+	if (dentry == parent || !parent) {
+		if (index == 0)
+			append_detached(walk);
+		return 1;
+	}
+	if (!append_name(walk, BPF_CORE_READ(dentry, d_name.name)))
+		return 1;
+	walk->dentry = parent;
+	return 0;
+}
+
+__hidden void append_path(char *tail, __u32 *tail_bytes, struct dentry *dentry, struct vfsmount *vfsmount,
+			  struct event_path *path)
+{
+	__u32 offset = *tail_bytes;
+	struct walk walk = {
+		.tail = tail,
+		.tail_bytes = tail_bytes,
+		.dentry = dentry,
+		.mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt),
+		.end = offset + EVENT_PATH_MAX,
+	};
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+
+	path->inode = BPF_CORE_READ(inode, i_ino);
+	path->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	bpf_loop(STEPS_MAX, step, &walk, 0);
+	path->bytes = *tail_bytes - offset;
+	path->flags = walk.flags;
+	path->reserved = 0;
+}
+
+__hidden __u32 append_user_string(char *tail, __u32 *tail_bytes, const void *from)
+{
+	__u32 offset = *tail_bytes;
+	long bytes;
+
+	if (offset > TAIL_OFFSET_MAX)
+		return 0;
+	bytes = bpf_probe_read_user_str(tail + offset, EVENT_PATH_MAX, from);
+	if (bytes < 0)
+		return 0;
+	*tail_bytes = offset + bytes;
+	return bytes;
+}
+
+__hidden __u32 append_kernel_string(char *tail, __u32 *tail_bytes, const void *from)
+{
+	__u32 offset = *tail_bytes;
+	long bytes;
+
+	if (offset > TAIL_OFFSET_MAX)
+		return 0;
+	bytes = bpf_probe_read_kernel_str(tail + offset, EVENT_PATH_MAX, from);
+	if (bytes < 0)
+		return 0;
+	*tail_bytes = offset + bytes;
+	return bytes;
+}

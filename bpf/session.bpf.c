@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "bpf/session.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+enum {
+	SESSIONS_MAX = 4096,
+};
+
+struct tags_map tags SEC(".maps");
+
+struct state_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct session_state);
+};
+
+/*
+ * A map per session and not an element of one: an inner map is freed after a grace period, an element is handed to the
+ * next session at once, and a program still running for the old one would count there.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, SESSIONS_MAX);
+	__type(key, __u64);
+	__array(values, struct state_map);
+} sessions SEC(".maps");
+
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);	/* of the prototype; each session brings its own size */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, SESSIONS_MAX);
+	__type(key, __u64);
+	__array(values, struct ring_map);
+} exec_rings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, SESSIONS_MAX);
+	__type(key, __u64);
+	__array(values, struct ring_map);
+} open_rings SEC(".maps");
+
+__hidden struct session_state *find_session(__u64 session_key)
+{
+	void *states = bpf_map_lookup_elem(&sessions, &session_key);
+	__u32 first = 0;
+
+	if (!states)
+		return NULL;
+	return bpf_map_lookup_elem(states, &first);
+}
+
+__hidden struct session_state *session_of(struct task_struct *task, __u64 *session_key)
+{
+	struct tag *tag = bpf_task_storage_get(&tags, task, NULL, 0);
+
+	if (!tag)
+		return NULL;
+	*session_key = tag->session_key;
+	return find_session(tag->session_key);
+}
+
+__hidden void start_record(struct session_state *session, __u64 session_key, struct event_header *header, __u32 kind)
+{
+	header->boot_ns = bpf_ktime_get_boot_ns();
+	header->session_key = session_key;
+	header->sequence = __sync_fetch_and_add(&session->issued, 1) + 1;
+	header->kind = kind;
+}
+
+__hidden void count_drop(struct session_state *session, __u32 class, __u32 reason)
+{
+	if (class < CLASS_COUNT && reason < DROP_COUNT)
+		__sync_fetch_and_add(&session->dropped[class][reason], 1);
+}
+
+__hidden void send_record(struct session_state *session, __u32 class, struct event_header *record, __u32 bytes)
+{
+	__u64 session_key = record->session_key;
+	void *ring;
+
+	record->bytes = bytes;
+	if (class == CLASS_OPEN)
+		ring = bpf_map_lookup_elem(&open_rings, &session_key);
+	else
+		ring = bpf_map_lookup_elem(&exec_rings, &session_key);
+
+	if (!ring)
+		count_drop(session, class, DROP_NO_RING);
+	else if (bpf_ringbuf_output(ring, record, bytes, 0))
+		count_drop(session, class, DROP_RING_FULL);
+}
+
+__hidden void fill_process(struct event_process *process, struct task_struct *task)
+{
+	process->start_boot_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	process->pid = task->tgid;
+	process->tid = task->pid;
+	process->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
+	process->uid = BPF_CORE_READ(task, cred, uid.val);
+	process->gid = BPF_CORE_READ(task, cred, gid.val);
+	process->login_uid = -1;
+	process->audit_session = -1;
+	if (bpf_core_field_exists(task->loginuid)) {
+		process->login_uid = task->loginuid.val;
+		process->audit_session = task->sessionid;
+	}
+	process->reserved = 0;
+	bpf_probe_read_kernel_str(process->comm, sizeof(process->comm), task->comm);
+}

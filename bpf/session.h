@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * A session in the kernel: the tag that its tasks carry, its counters, its two rings. Functions are __hidden: the linker
+ * joins them over files, and the verifier checks them with the caller's values.
+ */
+#pragma once
+
+#include "bpf/kernel_types.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/events.h"
+
+/* Pinned; user space finds all maps by name. */
+struct tags_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tag);
+};
+extern struct tags_map tags SEC(".maps");
+
+/*
+ * The session of `task`: its counters, and its key in *session_key; NULL when it belongs to none that is registered.
+ * The pointer holds for the program's run: unregistering waits for us.
+ */
+struct session_state *session_of(struct task_struct *task, __u64 *session_key);
+struct session_state *find_session(__u64 session_key);
+
+/*
+ * Starts a record: its time, and its number, which is spent from here on: the record must reach send_record() or
+ * count_drop().
+ */
+void start_record(struct session_state *session, __u64 session_key, struct event_header *header, __u32 kind);
+
+/* Puts `bytes` of `record` into the session's ring of that class; a refusal is counted. */
+void send_record(struct session_state *session, __u32 class, struct event_header *record, __u32 bytes);
+void count_drop(struct session_state *session, __u32 class, __u32 reason);
+
+void fill_process(struct event_process *process, struct task_struct *task);

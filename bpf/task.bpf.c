@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "bpf/session.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+enum {
+	SIGNAL_GROUP_EXIT = 0x4,	/* include/linux/sched/signal.h */
+};
+
+/*
+ * A task has been made and does not run yet. Hook: tracepoint task_newtask in copy_process(), and not
+ * sched_process_fork: io_uring's workers are made without kernel_clone(), and would lose the tag.
+ */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(on_task_new, struct task_struct *child, unsigned long clone_flags)
+{
+	struct tag *mine = bpf_task_storage_get(&tags, bpf_get_current_task_btf(), NULL, 0);
+	struct session_state *session;
+	struct tag inherited = {};
+	struct tag *made;
+
+	if (!mine)
+		return 0;
+	inherited.session_key = mine->session_key;
+	made = bpf_task_storage_get(&tags, child, &inherited, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	session = find_session(inherited.session_key);
+	if (!session)
+		return 0;
+	if (made)
+		__sync_fetch_and_add(&session->tasks_born, 1);
+	else
+		__sync_fetch_and_add(&session->untagged_children, 1);
+	return 0;
+}
+
+/* As wait4(2) will report it: kernel/exit.c, wait_task_zombie(). */
+static __u32 wait_status_of(struct task_struct *task)
+{
+	if (BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT)
+		return BPF_CORE_READ(task, signal, group_exit_code);
+	return BPF_CORE_READ(task, group_leader, exit_code);
+}
+
+/* True for one thread of each process: two that end together can both see the count of the living at 0. */
+static bool ends_process(struct task_struct *task)
+{
+	struct tag *leader;
+
+	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+		return false;
+	leader = bpf_task_storage_get(&tags, task->group_leader, NULL, 0);
+	if (!leader)
+		return true;
+	return !(__sync_fetch_and_or(&leader->flags, TAG_EXIT_REPORTED) & TAG_EXIT_REPORTED);
+}
+
+/*
+ * A task ends. Hook: tracepoint sched_process_exit in do_exit(), in the task, when its exit code stands. It can make no
+ * further event, but for the result of a connection that is still open.
+ */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_task_exit, struct task_struct *task)
+{
+	struct tag *tag = bpf_task_storage_get(&tags, task, NULL, 0);
+	struct exit_event event = {};
+	struct session_state *session;
+
+	if (!tag)
+		return 0;
+	session = find_session(tag->session_key);
+	if (!session)
+		return 0;
+
+	if (ends_process(task)) {
+		start_record(session, tag->session_key, &event.header, EVENT_EXIT);
+		fill_process(&event.process, task);
+		event.wait_status = wait_status_of(task);
+		send_record(session, CLASS_EXEC, &event.header, sizeof(event));
+	}
+
+	/* After the event: who sees no task alive finds everything in the rings. */
+	if (tag->flags & TAG_ROOT)
+		__sync_fetch_and_add(&session->roots_died, 1);
+	__sync_fetch_and_add(&session->tasks_died, 1);
+	return 0;
+}
