@@ -22,7 +22,7 @@ using recording::v1::Gap;
 
 constexpr size_t kChunkHeaderBytes = 64;
 // What a reader refuses to exceed, checked before anything is allocated for it. Decoded, a chunk of the worst shape
-// (empty repeated fields) takes about 40 times its raw bytes.
+// (empty messages) takes 64 times its raw bytes (measured).
 constexpr size_t kMaxRawBytes = size_t{1} << 20;
 constexpr size_t kMaxStoredBytes = kMaxRawBytes + (kMaxRawBytes >> 8);  // ZSTD_COMPRESSBOUND(kMaxRawBytes)
 constexpr size_t kMaxChunkBytes = kChunkHeaderBytes + kMaxStoredBytes;

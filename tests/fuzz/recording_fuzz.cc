@@ -1,0 +1,97 @@
+// Hostile recordings: the decoder in slices, a chunk as auth receives it, and what recovery and verification read from
+// a file. What a decoder accepts must be the same however it is sliced.
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "recorder/crc32c.h"
+#include "recorder/recording_decoder.h"
+#include "recorder/recording_writer.h"
+#include "recorder/summary.h"
+#include "recorder/terminal_filter.h"
+#include "recorder/text.h"
+
+namespace {
+
+using namespace cairn;
+using namespace cairn::recorder;
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+// A fuzzer finds no checksum: half of the inputs get theirs put right, chunk by chunk, as far as headers are legible.
+std::string with_checksums(std::string bytes) {
+  for (size_t at = 0; at + kChunkHeaderBytes <= bytes.size();) {
+    const Result<ChunkHeader> header = parse_chunk_header(std::string_view(bytes).substr(at));
+    if (!header || at + header->size() > bytes.size()) break;
+    write_le32(bytes.data() + at + 60, 0);
+    write_le32(bytes.data() + at + 60, crc32c(std::string_view(bytes).substr(at, header->size())));
+    at += header->size();
+  }
+  return bytes;
+}
+
+struct Reading {
+  size_t events = 0;
+  size_t text_bytes = 0;
+  std::string end;
+};
+
+Reading read_in_slices(std::string_view bytes, size_t slice) {
+  Reading reading;
+  RecordingDecoder decoder;
+  SummaryBuilder builder;
+  TerminalFilter filter;
+  for (size_t at = 0; at <= bytes.size(); at += slice) {
+    decoder.feed(bytes.substr(at, slice));
+    for (;;) {
+      const Result<std::optional<Event>> event = decoder.next();
+      if (!event || !*event) break;
+      ++reading.events;
+      reading.text_bytes += describe(**event).size() + filter.filter((*event)->output().data()).size();
+      builder.add(**event);
+    }
+  }
+  const Result<void> end = decoder.finish();
+  if (!end) reading.end = end.error().message;
+  require(builder.finish(decoder).is_complete == end.has_value());
+  return reading;
+}
+
+// What recovery closes must read as complete afterwards; what it refuses must stay as it was.
+void recover(const std::string& bytes) {
+  // In memory: thousands of syncs a second would wear a disk and slow the search.
+  static const std::string link = "/dev/shm/cairn-recording-fuzz-" + std::to_string(::getpid());
+  require(write_file_atomically(link, bytes, 0600).has_value());
+  const Result<void> closed =
+      close_interrupted(link, 1, bytes.size() % 2 == 0 ? std::optional<uint64_t>(9) : std::nullopt);
+  const std::string after = read_file(link, bytes.size() + (size_t{1} << 24)).value();
+  if (closed) {
+    const Result<Summary> summary = summarize(link);
+    require(summary.has_value() && summary->is_complete);
+  } else {
+    require(after == bytes);
+  }
+  ::unlink(link.c_str());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size) {
+  if (size == 0) return 0;
+  std::string bytes(reinterpret_cast<const char*>(input) + 1, size - 1);
+  if ((input[0] & 1) != 0) bytes = with_checksums(std::move(bytes));
+  if (check_chunk(bytes)) static_cast<void>(decode_chunk(bytes).has_value());
+  const Reading whole = read_in_slices(bytes, bytes.size() + 1);
+  const Reading sliced = read_in_slices(bytes, 1 + input[0] % 61);
+  require(whole.events == sliced.events && whole.text_bytes == sliced.text_bytes && whole.end == sliced.end);
+  recover(bytes);
+  return 0;
+}
