@@ -61,10 +61,11 @@ Result<Found> scan(const SpoolFile& file, RecordingDecoder& decoder) {
     offset += bytes->size();
     decoder.feed(*bytes);
     for (;;) {
-      const Result<std::optional<Event>> event = decoder.next();
-      if (!event) return found;  // decoder.finish() tells
-      if (!*event) break;
-      note(found, **event);
+      const Result<std::optional<Event>> next = decoder.next();
+      if (!next) return found;  // decoder.finish() tells
+      const std::optional<Event>& event = *next;
+      if (!event) break;
+      note(found, *event);
     }
   }
 }

@@ -17,8 +17,8 @@ namespace cairn::recorder {
 //
 // It needs at most kMaxChunkBytes to go on, so feed pieces of bounded size and take all events between two of them.
 //
-//   for (;;) { read bytes; decoder.feed(bytes); while (auto event = decoder.next()) { if (!*event) break; … } }
-//   decoder.finish();
+//   while (there are bytes) { decoder.feed(bytes); until next() gives nullopt or fails: one event }
+//   decoder.finish()
 class RecordingDecoder {
  public:
   void feed(std::string_view bytes);

@@ -123,7 +123,8 @@ bool RecordingWriter::join_last(const Event& event) {
 
 Result<void> RecordingWriter::check_open() const {
   if (is_sealed_) return fail(Errc::kClosed, "the recording is sealed");
-  if (chunks_.refusal()) return fail(chunks_.refusal()->code, chunks_.refusal()->message);
+  const std::optional<Error>& refusal = chunks_.refusal();
+  if (refusal) return fail(refusal->code, refusal->message);
   return {};
 }
 

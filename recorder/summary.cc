@@ -85,7 +85,7 @@ Summary SummaryBuilder::finish(const RecordingDecoder& decoder) const {
   summary.is_complete = decoder.is_complete();
   if (const Result<void> end = decoder.finish(); !end) summary.truncation = end.error();
   if (is_too_fragmented_) find(summary, "the kernel sequence numbers are too scattered to account for");
-  if (summary.is_complete) check_against_end(summary, decoder.index());
+  if (summary.is_complete && counted_.end) check_against_end(*counted_.end, summary, decoder.index());
 
   const bool is_known = !is_too_fragmented_ && !has_unknown_gap_ && highest <= summary.kernel_issued;
   summary.is_accounted =
@@ -94,8 +94,7 @@ Summary SummaryBuilder::finish(const RecordingDecoder& decoder) const {
   return summary;
 }
 
-void SummaryBuilder::check_against_end(Summary& summary, const ChunkIndex& index) const {
-  const End& end = *counted_.end;
+void SummaryBuilder::check_against_end(const End& end, Summary& summary, const ChunkIndex& index) const {
   const Totals& totals = summary.totals;
   find_difference(summary, "bytes of output", end.output_bytes(), totals.output_bytes);
   find_difference(summary, "execs", end.execs(), totals.execs);
@@ -124,10 +123,11 @@ Result<Summary> summarize(const std::filesystem::path& path) {
     if (got == 0) return builder.finish(decoder);
     decoder.feed(std::string_view(piece).substr(0, static_cast<size_t>(got)));
     for (;;) {
-      const Result<std::optional<Event>> event = decoder.next();
-      if (!event) return fail(event, path.string());
-      if (!*event) break;
-      builder.add(**event);
+      const Result<std::optional<Event>> next = decoder.next();
+      if (!next) return fail(next, path.string());
+      const std::optional<Event>& event = *next;
+      if (!event) break;
+      builder.add(*event);
     }
   }
 }

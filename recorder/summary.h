@@ -50,7 +50,7 @@ class SummaryBuilder {
  private:
   void note_number(uint64_t number);
   void note_gap(const Gap& gap);
-  void check_against_end(Summary& summary, const ChunkIndex& index) const;
+  void check_against_end(const End& end, Summary& summary, const ChunkIndex& index) const;
 
   Summary counted_;
   SequenceSet stored_;

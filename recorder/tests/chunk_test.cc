@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "recorder/chunk_index.h"
 #include "recorder/crc32c.h"
+#include "recorder/gap.h"
 #include "recorder/tests/test_recording.h"
 
 namespace cairn::recorder {
@@ -138,6 +139,23 @@ TEST(ChunkIndex, StaysSmallAndCoversEveryChunk) {
   EXPECT_TRUE(index.matches(end));
   end.mutable_index(3)->set_events(9);
   EXPECT_FALSE(index.matches(end));
+}
+
+// The final chunk cannot be split: the largest index and as many gaps as one chunk takes must fit.
+TEST(ChunkIndex, FitsIntoTheFinalChunkAtItsLargest) {
+  constexpr uint64_t kHuge = ~uint64_t{0};
+  ChunkIndex index;
+  ChunkHeader header;
+  header.first_boot_ns = kHuge;
+  header.last_boot_ns = kHuge;
+  header.events = ~uint32_t{0};
+  for (size_t i = 0; i < ChunkIndex::kMaxEntries; ++i) index.add(kHuge, header);
+  Batch batch;
+  for (size_t i = 0; i < kMaxGapsPerChunk; ++i) {
+    *batch.add_events() = gap_event(kHuge, {1, kHuge}, recording::v1::GAP_REASON_SPOOL_FULL);
+  }
+  index.copy_to(*batch.add_events()->mutable_end());
+  EXPECT_LT(batch.ByteSizeLong(), kMaxRawBytes - 1000) << "the totals need room too";
 }
 
 }  // namespace

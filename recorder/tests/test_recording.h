@@ -74,9 +74,11 @@ inline Played play(std::string_view bytes, size_t slice = 4096) {
   for (size_t at = 0; at <= bytes.size(); at += slice) {
     decoder.feed(bytes.substr(at, slice));
     for (;;) {
-      Result<std::optional<Event>> event = decoder.next();
-      if (!event || !*event) break;
-      played.events.push_back(std::move(**event));
+      Result<std::optional<Event>> next = decoder.next();
+      if (!next) break;
+      std::optional<Event>& event = *next;
+      if (!event) break;
+      played.events.push_back(std::move(*event));
     }
   }
   played.end = decoder.finish();
