@@ -1,0 +1,91 @@
+#include "agent/capture/pins.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+namespace cairn::agent {
+namespace {
+
+constexpr size_t kFolderNameLength = 12;
+
+bool is_pin_folder(std::string_view name) {
+  if (name.ends_with(kPartialSuffix)) name.remove_suffix(kPartialSuffix.size());
+  return name.size() == kFolderNameLength && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool is_there(const std::filesystem::path& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+bool is_whole(const std::filesystem::path& folder, const Tier& tier) {
+  return std::ranges::all_of(kPinnedMaps, [&](const char* name) { return is_there(folder / name); }) &&
+         std::ranges::all_of(tier.programs, [&](std::string_view name) { return is_there(folder / name); });
+}
+
+}  // namespace
+
+std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, bool* is_torn) {
+  for (const Tier& tier : tiers()) {
+    PinnedTier found{.folder = bpf_dir / tier.folder(),
+                     .status = {.tier = std::string(tier.name), .hooks = {tier.programs.begin(), tier.programs.end()}}};
+    if (!is_there(found.folder)) continue;
+    if (is_whole(found.folder, tier)) return found;
+    if (is_torn != nullptr) *is_torn = true;
+  }
+  return std::nullopt;
+}
+
+Result<UniqueFd> open_pinned_map(const std::filesystem::path& folder, const char* name) {
+  const std::filesystem::path pin = folder / name;
+  UniqueFd map(bpf_obj_get(pin.c_str()));  // the kernel makes BPF descriptors close-on-exec
+  if (!map) return fail_errno(fmt::format("open pinned map {}", pin.string()));
+  return map;
+}
+
+Result<std::optional<UniqueFd>> inner_map(const UniqueFd& outer, uint64_t session_key) {
+  uint32_t id = 0;
+  if (bpf_map_lookup_elem(outer.get(), &session_key, &id) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    return fail_errno(fmt::format("look up session {}", session_key));
+  }
+  UniqueFd inner(bpf_map_get_fd_by_id(id));
+  if (!inner && errno == ENOENT) return std::nullopt;  // unregistered since
+  if (!inner) return fail_errno(fmt::format("open the map of session {}", session_key));
+  return std::optional<UniqueFd>(std::move(inner));
+}
+
+Result<void> unregister(const UniqueFd& outer, uint64_t session_key) {
+  // For a map of maps the kernel ends this call with synchronize_rcu (maybe_wait_bpf_programs in kernel/bpf/syscall.c).
+  if (bpf_map_delete_elem(outer.get(), &session_key) == 0 || errno == ENOENT) return {};
+  return fail_errno(fmt::format("unregister session {}", session_key));
+}
+
+Result<void> remove_pins(const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::filesystem::remove_all(folder, failed);
+  if (failed) return fail(failed, fmt::format("remove {}: {}", folder.string(), failed.message()));
+  return {};
+}
+
+std::vector<std::filesystem::path> pin_folders(const std::filesystem::path& bpf_dir) {
+  std::vector<std::filesystem::path> folders;
+  std::error_code failed;
+  for (std::filesystem::directory_iterator entry(bpf_dir, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
+    if (is_pin_folder(entry->path().filename().string())) folders.push_back(entry->path());
+  }
+  return folders;
+}
+
+bool serves_sessions(const std::filesystem::path& folder) {
+  const Result<UniqueFd> sessions = open_pinned_map(folder, kSessionsMap);
+  if (!sessions) return is_there(folder / kSessionsMap);
+  uint64_t first = 0;
+  return bpf_map_get_next_key(sessions->get(), nullptr, &first) == 0 || errno != ENOENT;
+}
+
+}  // namespace cairn::agent

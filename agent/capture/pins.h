@@ -1,1 +1,44 @@
 #pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "agent/capture/capture_status.h"
+#include "agent/capture/tier.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace cairn::agent {
+
+constexpr std::string_view kPartialSuffix = ".partial";
+
+// A tier of this build that is pinned under a folder: its programs run.
+struct PinnedTier {
+  std::filesystem::path folder;
+  CaptureStatus status;
+};
+
+// The pinned tier, or nullopt when there is none, or when pins are missing from it (is_torn, if given, says so).
+std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, bool* is_torn = nullptr);
+
+Result<UniqueFd> open_pinned_map(const std::filesystem::path& folder, const char* name);
+
+// The inner map registered for `session_key`, or nullopt.
+Result<std::optional<UniqueFd>> inner_map(const UniqueFd& outer, uint64_t session_key);
+
+// Unregisters; succeeds when nothing was registered. Waits until no BPF program holds the inner map any more.
+Result<void> unregister(const UniqueFd& outer, uint64_t session_key);
+
+// Removes a folder of pins, which detaches what nobody else holds. Succeeds when there is none.
+Result<void> remove_pins(const std::filesystem::path& folder);
+
+// The folders of pins under bpf_dir, of every build, complete or not.
+std::vector<std::filesystem::path> pin_folders(const std::filesystem::path& bpf_dir);
+
+// True when a session is registered there, or when nobody can tell.
+bool serves_sessions(const std::filesystem::path& folder);
+
+}  // namespace cairn::agent

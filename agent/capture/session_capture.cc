@@ -1,0 +1,178 @@
+#include "agent/capture/session_capture.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include "agent/capture/event_decoder.h"
+#include "agent/capture/pins.h"
+#include "agent/capture/session_registration.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "bpf/events.h"
+
+namespace cairn::agent {
+namespace {
+
+constexpr size_t kMaxEventsPerDrain = 65536;
+
+struct FreeRingBuffer {
+  void operator()(ring_buffer* reader) const noexcept { ring_buffer__free(reader); }
+};
+using RingBuffer = std::unique_ptr<ring_buffer, FreeRingBuffer>;
+
+bool has_ended(const UniqueFd& pidfd) {
+  pollfd waited{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&waited, 1, 0) == 1;
+}
+
+}  // namespace
+
+struct SessionCapture::State {
+  // One drain(): where its events go and how many went.
+  struct Drain {
+    const std::function<void(recording::v1::Event)>* sink = nullptr;
+    size_t count = 0;
+  };
+
+  State(uint64_t key, CaptureStatus in_force, UniqueFd tags_map, SessionRegistration made)
+      : session_key(key), status(std::move(in_force)), tags(std::move(tags_map)), registration(std::move(made)) {}
+
+  static int on_record(void* self, void* record, size_t bytes);
+  Result<void> make_reader();
+  Result<void> take_from_other_session(int pidfd, const bpf::tag& mine);
+  uint64_t count_dead_roots();
+
+  uint64_t session_key;
+  CaptureStatus status;
+  UniqueFd tags;
+  SessionRegistration registration;
+  RingBuffer reader;
+  std::vector<UniqueFd> living_roots;  // pidfds of tagged tasks
+  uint64_t dead_roots = 0;
+  Drain drain;
+};
+
+int SessionCapture::State::on_record(void* self, void* record, size_t bytes) {
+  State& state = *static_cast<State*>(self);
+  const std::string_view view(static_cast<const char*>(record), bytes);
+  Result<recording::v1::Event> event = decode_event(view, state.session_key);
+  (*state.drain.sink)(event ? *std::move(event) : unreadable_event(view, state.session_key, SystemClock().boot_ns()));
+  // libbpf has taken the record all the same when it stops here.
+  return ++state.drain.count < kMaxEventsPerDrain ? 0 : -ECANCELED;
+}
+
+Result<void> SessionCapture::State::make_reader() {
+  reader.reset(ring_buffer__new(registration.exec_ring().get(), on_record, this, nullptr));
+  if (!reader) return fail_errno("read the exec ring");
+  if (const int failed = ring_buffer__add(reader.get(), registration.open_ring().get(), on_record, this); failed != 0) {
+    return fail_errno(-failed, "read the open ring");
+  }
+  return {};
+}
+
+// The task carries another session's tag: the agent itself was started in a session. It dies in ours, so the other one
+// must not wait for it.
+Result<void> SessionCapture::State::take_from_other_session(int pidfd, const bpf::tag& mine) {
+  bpf::tag other{};
+  if (bpf_map_lookup_elem(tags.get(), &pidfd, &other) != 0) return fail_errno("read the task's tag");
+  if (bpf_map_update_elem(tags.get(), &pidfd, &mine, BPF_EXIST) != 0) return fail_errno("replace the task's tag");
+  const Result<std::optional<UniqueFd>> states = inner_map(registration.sessions(), other.session_key);
+  if (!states) return fail(states);
+  if (!states->has_value()) return {};
+  Result<SharedCounters> counters = SharedCounters::map(**states);
+  if (!counters) return fail(counters);
+  counters->add(&bpf::session_state::tasks_died, 1);
+  return {};
+}
+
+uint64_t SessionCapture::State::count_dead_roots() {
+  dead_roots += std::erase_if(living_roots, has_ended);
+  return dead_roots;
+}
+
+SessionCapture::SessionCapture(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SessionCapture::SessionCapture(SessionCapture&&) noexcept = default;
+SessionCapture& SessionCapture::operator=(SessionCapture&&) noexcept = default;
+SessionCapture::~SessionCapture() = default;
+
+Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes) {
+  if (session_key == 0) return fail(Errc::kInvalid, "session key 0 stands for no session");
+  std::optional<PinnedTier> pinned = find_pinned(bpf_dir);
+  if (!pinned) {
+    return fail(Errc::kUnavailable,
+                fmt::format("no capture programs of this build are pinned under {}; is cairn-agent running?",
+                            bpf_dir.string()));
+  }
+  Result<UniqueFd> tags = open_pinned_map(pinned->folder, kTagsMap);
+  if (!tags) return fail(tags);
+  Result<SessionRegistration> registration = SessionRegistration::make(pinned->folder, session_key, sizes);
+  if (!registration) return fail(registration);
+  auto state =
+      std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(registration));
+  if (Result<void> made = state->make_reader(); !made) return fail(made);
+  return SessionCapture(std::move(state));
+}
+
+Result<void> SessionCapture::tag(int pidfd) {
+  UniqueFd root(::fcntl(pidfd, F_DUPFD_CLOEXEC, 0));
+  if (!root) return fail_errno("keep the task's pidfd");
+  const bpf::tag tag{.session_key = state_->session_key, .flags = bpf::TAG_ROOT};
+  // Counted before it can die: never does the session look empty while it lives.
+  SharedCounters& counters = state_->registration.counters();
+  counters.add(&bpf::session_state::tasks_born, 1);
+  Result<void> tagged;
+  if (bpf_map_update_elem(state_->tags.get(), &pidfd, &tag, BPF_NOEXIST) != 0) {
+    if (errno == EEXIST) {
+      tagged = state_->take_from_other_session(pidfd, tag);
+    } else {
+      tagged = fail_errno("tag the task");
+    }
+  }
+  if (!tagged) {
+    counters.add(&bpf::session_state::tasks_died, 1);
+    return tagged;
+  }
+  state_->living_roots.push_back(std::move(root));
+  return {};
+}
+
+int SessionCapture::epoll_fd() const { return ring_buffer__epoll_fd(state_->reader.get()); }
+
+Result<size_t> SessionCapture::drain(const std::function<void(recording::v1::Event)>& sink) {
+  state_->drain = {.sink = &sink, .count = 0};
+  const int consumed = ring_buffer__consume(state_->reader.get());
+  state_->drain.sink = nullptr;
+  if (consumed < 0 && consumed != -ECANCELED) return fail_errno(-consumed, "read the session's rings");
+  return state_->drain.count;
+}
+
+Result<SessionCounters> SessionCapture::counters() const {
+  const SharedCounters& counters = state_->registration.counters();
+  // A task that was dying while it was tagged may have passed the exit hook untagged: its death is known by its pidfd.
+  // Deaths before births: a task born between the two reads is counted as alive.
+  const uint64_t dead_roots = state_->count_dead_roots();
+  const uint64_t uncounted = dead_roots - std::min(dead_roots, counters.load(&bpf::session_state::roots_died));
+  const uint64_t died = counters.load(&bpf::session_state::tasks_died) + uncounted;
+  const uint64_t born = counters.load(&bpf::session_state::tasks_born);
+  return SessionCounters{.issued = counters.load(&bpf::session_state::issued),
+                         .dropped = counters.dropped(),
+                         .live_tasks = born - std::min(born, died),
+                         .untagged_children = counters.load(&bpf::session_state::untagged_children)};
+}
+
+Result<void> SessionCapture::stop() { return state_->registration.remove(); }
+
+const CaptureStatus& SessionCapture::status() const { return state_->status; }
+
+}  // namespace cairn::agent
