@@ -112,7 +112,7 @@ struct open_event {
 	struct event_path file;	/* after a failure all zero */
 	__u32 claimed_bytes;	/* NUL included */
 	__u32 flags;		/* O_* as the caller passed them */
-	__u32 mode;		/* as the caller passed it */
+	__u32 mode;		/* as the caller passed it; 0 where it makes no file */
 	__s32 result;		/* descriptor, or the negative errno */
 	__u32 notes;		/* enum open_notes */
 	__u32 reserved;		/* 0 */

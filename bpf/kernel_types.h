@@ -151,6 +151,7 @@ struct inet_sock {
 
 #ifdef __TARGET_ARCH_x86
 struct pt_regs {
+	unsigned long r10;
 	unsigned long bx;
 	unsigned long cx;
 	unsigned long dx;

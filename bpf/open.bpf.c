@@ -9,6 +9,7 @@ enum {
 	O_WRONLY = 01,
 	O_CREAT = 0100,
 	O_TRUNC = 01000,
+	O_TMPFILE_BIT = 020000000,	/* __O_TMPFILE */
 };
 
 /* include/uapi/linux/openat2.h; not every libc's headers have it. */
@@ -93,10 +94,17 @@ static void fill_arguments(struct open_event *event, const struct call *call)
 		event->flags = how.flags;
 		event->mode = how.mode;
 		break;
-	default:
+	case CALL_OPENAT:
 		event->flags = call->arguments[2];
+		event->mode = call->arguments[3];
+		break;
+	default:
+		event->flags = call->arguments[2];	/* open_by_handle_at(2) makes no file */
 		break;
 	}
+	/* Without these the fourth register holds what was left in it. */
+	if (call->kind != CALL_OPENAT2 && !(event->flags & (O_CREAT | O_TMPFILE_BIT)))
+		event->mode = 0;
 	event->result = call->result;
 }
 

@@ -65,12 +65,14 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 		call.arguments[0] = (__u32)regs->bx;
 		call.arguments[1] = (__u32)regs->cx;
 		call.arguments[2] = (__u32)regs->dx;
+		call.arguments[3] = (__u32)regs->si;
 		call.result = (int)result;
 	} else {
 		call.kind = kind_of_64(number);
 		call.arguments[0] = regs->di;
 		call.arguments[1] = regs->si;
 		call.arguments[2] = regs->dx;
+		call.arguments[3] = regs->r10;
 		call.result = result;
 	}
 

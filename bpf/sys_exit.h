@@ -18,7 +18,7 @@ enum call_kind {
 
 /* A system call that has ended, in either ABI. */
 struct call {
-	__u64 arguments[3];
+	__u64 arguments[4];
 	__u64 session_key;
 	__s64 result;
 	__u32 kind;	/* enum call_kind */

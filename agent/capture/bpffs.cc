@@ -25,6 +25,16 @@ Result<void> mount_bpffs(const std::filesystem::path& at) {
   return fail_errno(fmt::format("mount a bpffs on {}", at.string()));
 }
 
+// The root of a bpffs may hold files of the kernel's own (progs.debug, maps.debug); pins stand in folders.
+bool holds_folders(const std::filesystem::path& folder) {
+  std::error_code failed;
+  for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
+    if (entry->is_directory(failed)) return true;
+  }
+  return static_cast<bool>(failed);
+}
+
 bool is_mount_point(const std::filesystem::path& folder) {
   struct stat here{};
   struct stat above{};
@@ -61,8 +71,7 @@ Result<void> make_bpffs_folder(const std::filesystem::path& folder) {
 }
 
 Result<void> remove_bpffs_folder(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (!std::filesystem::is_empty(folder, ignored)) return {};
+  if (holds_folders(folder)) return {};
   if (lies_in_usual_mount(folder)) {
     if (::rmdir(folder.c_str()) != 0) return fail_errno(fmt::format("remove {}", folder.string()));
     return {};

@@ -12,7 +12,7 @@ Result<void> make_bpffs_folder(const std::filesystem::path& folder);
 
 Result<bool> is_on_bpffs(const std::filesystem::path& path);
 
-// Takes away what make_bpffs_folder() made, if it is empty: unmounts the folder when it is a mount of its own, removes
+// Takes away what make_bpffs_folder() made, if no folder is left in it: unmounts the folder when it is a mount of its own, removes
 // it when it lies in /sys/fs/bpf, which stays mounted.
 Result<void> remove_bpffs_folder(const std::filesystem::path& folder);
 

@@ -13,7 +13,8 @@
 
 namespace cairn::agent {
 
-constexpr std::string_view kPartialSuffix = ".partial";
+// bpffs refuses names with a dot.
+constexpr std::string_view kPartialSuffix = "_partial";
 
 // A tier of this build that is pinned under a folder: its programs run.
 struct PinnedTier {

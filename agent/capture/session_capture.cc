@@ -135,6 +135,8 @@ Result<void> SessionCapture::tag(int pidfd) {
   if (bpf_map_update_elem(state_->tags.get(), &pidfd, &tag, BPF_NOEXIST) != 0) {
     if (errno == EEXIST) {
       tagged = state_->take_from_other_session(pidfd, tag);
+    } else if (errno == ENOENT) {  // what the kernel says of a pidfd without a task
+      tagged = fail_errno(ESRCH, "tag the task");
     } else {
       tagged = fail_errno("tag the task");
     }

@@ -84,7 +84,9 @@ Result<SessionRegistration> SessionRegistration::make(const std::filesystem::pat
 }
 
 Result<void> SessionRegistration::make_maps(RingSizes sizes) {
-  LIBBPF_OPTS(bpf_map_create_opts, mappable, .map_flags = BPF_F_MMAPABLE);
+  bpf_map_create_opts mappable{};
+  mappable.sz = sizeof(mappable);
+  mappable.map_flags = BPF_F_MMAPABLE;
   state_ = UniqueFd(
       bpf_map_create(BPF_MAP_TYPE_ARRAY, "cairn_state", sizeof(uint32_t), sizeof(bpf::session_state), 1, &mappable));
   if (!state_) return fail_errno("make a session's counters");

@@ -1,0 +1,192 @@
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <gmock/gmock.h>
+
+#include "agent/tests/capture/live_capture.h"
+#include "base/bytes.h"
+
+namespace cairn::agent {
+namespace {
+
+using recording::v1::Event;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class SessionInTheKernel : public LiveCapture {};
+
+void touch(const std::filesystem::path& file) { ::close(::open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); }
+
+TEST_F(SessionInTheKernel, FollowsADaemonIntoItsOwnSession) {
+  const std::filesystem::path mark = folder() / "mark";
+  const Recorded recorded = record([&] {
+    if (::fork() != 0) ::_exit(0);
+    ::setsid();
+    if (::fork() != 0) ::_exit(0);
+    touch(mark);
+    return 4;
+  });
+  recorded.expect_whole();
+  EXPECT_THAT(recorded.opens_of(mark), SizeIs(1));
+  EXPECT_THAT(recorded.exits(), SizeIs(3));
+  EXPECT_EQ(recorded.counters.live_tasks, 0U);
+}
+
+TEST_F(SessionInTheKernel, CountsItsLivingTasks) {
+  SessionCapture session = open_session(bpf_dir(), 11);
+  GatedChild child([] {
+    if (::fork() == 0) ::pause();
+    ::pause();
+    return 0;
+  });
+  EXPECT_EQ(session.counters()->live_tasks, 0U);
+  ASSERT_TRUE(session.tag(child.pidfd()));
+  EXPECT_EQ(session.counters()->live_tasks, 1U);
+  child.kill();
+  child.wait();
+  EXPECT_EQ(session.counters()->live_tasks, 0U);
+}
+
+TEST_F(SessionInTheKernel, DoesNotWaitForATaskThatDiedBeforeItsTag) {
+  SessionCapture session = open_session(bpf_dir(), 12);
+  GatedChild child([] { return 0; });
+  child.open_gate();
+  siginfo_t ended{};
+  ASSERT_EQ(::waitid(P_PID, child.pid(), &ended, WEXITED | WNOWAIT), 0);  // a zombie: the exit hook is behind it
+  ASSERT_TRUE(session.tag(child.pidfd()));
+  EXPECT_EQ(session.counters()->live_tasks, 0U);
+  child.wait();
+  const Result<void> too_late = session.tag(child.pidfd());
+  ASSERT_FALSE(too_late);
+  EXPECT_EQ(too_late.error().code.value(), ESRCH) << too_late.error().message;
+  EXPECT_EQ(session.counters()->live_tasks, 0U);
+}
+
+TEST_F(SessionInTheKernel, SeesNothingOfAnotherSessionNorOfProcessesOutside) {
+  SessionCapture first = open_session(bpf_dir(), 21);
+  SessionCapture second = open_session(bpf_dir(), 22);
+  const auto busy = [&](const std::string& name) {
+    return [this, name] {
+      for (int i = 0; i < 200; ++i) touch(folder() / name);
+      return 0;
+    };
+  };
+  GatedChild in_first(busy("first"));
+  GatedChild in_second(busy("second"));
+  GatedChild outside(busy("outside"));
+  ASSERT_TRUE(first.tag(in_first.pidfd()));
+  ASSERT_TRUE(second.tag(in_second.pidfd()));
+  for (GatedChild* child : {&in_first, &in_second, &outside}) child->open_gate();
+  for (GatedChild* child : {&in_first, &in_second, &outside}) child->wait();
+  const Recorded of_first = read_to_end(first);
+  const Recorded of_second = read_to_end(second);
+  of_first.expect_whole();
+  of_second.expect_whole();
+  EXPECT_THAT(of_first.opens_of(folder() / "first"), SizeIs(200));
+  EXPECT_THAT(of_second.opens_of(folder() / "second"), SizeIs(200));
+  EXPECT_THAT(of_first.events, SizeIs(201));  // and its exit
+  EXPECT_THAT(of_second.events, SizeIs(201));
+}
+
+TEST_F(SessionInTheKernel, AccountsForWhatItsRingCannotHold) {
+  SessionCapture session = open_session(bpf_dir(), 31, {.exec_bytes = 4096, .open_bytes = 4096});
+  GatedChild child([&] {
+    for (int i = 0; i < 1000; ++i) touch(folder() / "flood");
+    return exec_program("/bin/true", {"true"});
+  });
+  ASSERT_TRUE(session.tag(child.pidfd()));
+  child.open_gate();
+  child.wait();
+  const Recorded recorded = read_to_end(session);
+  recorded.expect_whole();  // missing numbers and drop counter agree
+  EXPECT_GT(recorded.counters.dropped, 900U);
+  EXPECT_THAT(recorded.execs(), SizeIs(1)) << "an open flood displaced the exec event";
+  EXPECT_THAT(recorded.exits(), SizeIs(1));
+}
+
+TEST_F(SessionInTheKernel, GoesOnWhileNoSupervisorLivesAndIsAdoptedByTheNext) {
+  SessionCapture session = open_session(bpf_dir(), 41);
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  GatedChild child([&] {
+    write_end.reset();
+    touch(folder() / "alone");
+    char byte = 0;
+    while (::read(read_end.get(), &byte, 1) > 0) {
+    }
+    touch(folder() / "adopted");
+    return 0;
+  });
+  ASSERT_TRUE(session.tag(child.pidfd()));
+  host_.reset();
+  child.open_gate();
+  Result<CaptureHost> next = CaptureHost::start(bpf_dir(), Log("test", LogLevel::kWarn));
+  ASSERT_TRUE(next) << next.error().message;
+  EXPECT_EQ(next->status().tier, "B");
+  write_end.reset();
+  child.wait();
+  const Result<std::optional<uint64_t>> issued = next->issued(41);
+  ASSERT_TRUE(issued) << issued.error().message;
+  EXPECT_EQ(*issued, std::optional<uint64_t>(3));
+  const Recorded recorded = read_to_end(session);
+  recorded.expect_whole();
+  EXPECT_THAT(recorded.opens_of(folder() / "alone"), SizeIs(1));
+  EXPECT_THAT(recorded.opens_of(folder() / "adopted"), SizeIs(1));
+  EXPECT_THAT(recorded.exits(), SizeIs(1));
+}
+
+TEST_F(SessionInTheKernel, OfADeadWorkerIsForgotten) {
+  {
+    GatedChild worker([&] {
+      const SessionCapture session = open_session(bpf_dir(), 51);
+      ::_exit(0);  // without a destructor, as kill -9 ends it
+      return 0;
+    });
+    worker.open_gate();
+    worker.wait();
+  }
+  ASSERT_EQ(*host_->issued(51), std::optional<uint64_t>(0));
+  const Result<SessionCapture> twice = SessionCapture::open(bpf_dir(), 51, {});
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, Errc::kAlreadyExists) << twice.error().message;
+  ASSERT_TRUE(host_->forget_session(51));
+  ASSERT_TRUE(host_->forget_session(51));
+  EXPECT_EQ(*host_->issued(51), std::nullopt);
+  EXPECT_TRUE(SessionCapture::open(bpf_dir(), 51, {}));
+}
+
+TEST_F(SessionInTheKernel, TakesOverATaskOfAnotherSession) {
+  SessionCapture outer = open_session(bpf_dir(), 61);
+  SessionCapture inner = open_session(bpf_dir(), 62);
+  GatedChild child([&] {
+    touch(folder() / "mark");
+    return 0;
+  });
+  ASSERT_TRUE(outer.tag(child.pidfd()));
+  ASSERT_TRUE(inner.tag(child.pidfd()));
+  EXPECT_EQ(outer.counters()->live_tasks, 0U);
+  EXPECT_EQ(inner.counters()->live_tasks, 1U);
+  child.open_gate();
+  child.wait();
+  const Recorded recorded = read_to_end(inner);
+  recorded.expect_whole();
+  EXPECT_THAT(recorded.opens_of(folder() / "mark"), SizeIs(1));
+  EXPECT_THAT(read_to_end(outer).events, IsEmpty());
+}
+
+TEST_F(SessionInTheKernel, RefusesKeyZeroAndRingsOfAWrongSize) {
+  EXPECT_EQ(SessionCapture::open(bpf_dir(), 0, {}).error().code, Errc::kInvalid);
+  const Result<SessionCapture> odd = SessionCapture::open(bpf_dir(), 71, {.exec_bytes = 5000, .open_bytes = 4096});
+  ASSERT_FALSE(odd);
+  EXPECT_EQ(odd.error().code, Errc::kInvalid) << odd.error().message;
+  EXPECT_EQ(*host_->issued(71), std::nullopt);
+}
+
+}  // namespace
+}  // namespace cairn::agent
