@@ -21,8 +21,8 @@ struct SpoolChanges {
 
 // Tells when recordings come and grow (inotify(7)). Thread: its executor. Only a hint: who relies on it sweeps as well.
 //
-// A worker makes its file without a name and links it later, and the kernel reports writes through such a descriptor
-// under no name in the folder (seen on Linux 6.18); so every growing file is followed by its inode.
+// A worker makes its file without a name and links it later; the folder's watch then reports its writes under "#" and
+// the inode's number instead of the name (seen on Linux 6.18). So every growing file is followed by its inode.
 class SpoolWatch {
  public:
   static Result<SpoolWatch> open(const asio::any_io_executor& executor, const std::filesystem::path& folder);

@@ -1,5 +1,6 @@
 #include "agent/upload/uploader.h"
 
+#include <algorithm>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -231,9 +232,18 @@ awaitable<void> Uploader::send() {
       co_await send_one(std::move(recording));
       continue;
     }
-    send_now_.expires_after(times_.sweep);
+    send_now_.expires_at(next_attempt());
     co_await send_now_.async_wait(kAwait);
   }
+}
+
+// When the first of those that wait after a refusal is due; a sweep's pause when there is none.
+Uploader::Instant Uploader::next_attempt() const {
+  Instant next = std::chrono::steady_clock::now() + times_.sweep;
+  for (const auto& [id, recording] : recordings_) {
+    if (recording->has_news && !recording->is_acknowledged) next = std::min(next, recording->send_after);
+  }
+  return next;
 }
 
 // Live ones first, since someone may be watching; among equals the one served longest ago.

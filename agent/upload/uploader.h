@@ -85,6 +85,7 @@ class Uploader {
   // Sends.
   awaitable<void> send();
   std::shared_ptr<Recording> next_to_send();
+  Instant next_attempt() const;
   awaitable<void> send_one(std::shared_ptr<Recording> recording);
   void note_refusal(Recording& recording, const Error& error);
   awaitable<void> wait_for_auth(Error why);

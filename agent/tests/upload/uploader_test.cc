@@ -1,0 +1,289 @@
+#include "agent/upload/uploader.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <functional>
+
+#include <boost/asio/io_context.hpp>
+
+#include "agent/tests/upload/fake_auth.h"
+#include "agent/tests/upload/spool_fixture.h"
+#include "recorder/recording_decoder.h"
+
+namespace cairn::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Uploading : public SpoolFixture {
+ protected:
+  ~Uploading() override { stop(); }
+
+  void start() {
+    KernelSessions kernel{.boot_id = kBootId,
+                          .issued = [this](uint64_t key) -> Result<std::optional<uint64_t>> {
+                            asked_.push_back(key);
+                            return issued_;
+                          },
+                          .forget = [this](uint64_t key) -> Result<void> {
+                            forgotten_.push_back(key);
+                            return {};
+                          }};
+    io_.emplace();
+    disk_.emplace(2);
+    uploader_.emplace(io_->get_executor(), folder_, &auth_, std::move(kernel), &*disk_, &clock_, times_,
+                      Log("uploader-test", LogLevel::kError));
+    asio::co_spawn(*io_, uploader_->run(), or_die());
+  }
+  // As a crash does: nothing is told to anybody.
+  void stop() {
+    disk_.reset();
+    uploader_.reset();
+    io_.reset();
+  }
+
+  // Lets the uploader work until `holds` does.
+  void until(const char* what, const std::function<bool()>& holds) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!holds()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited for: " << what;
+      io_->run_one_for(milliseconds(100));
+    }
+  }
+  bool is_gone(const std::string& id) const { return !std::filesystem::exists(path_of(id)); }
+  const FakeAuth::Stored& at_auth(const std::string& id) { return auth_.stored[id]; }
+
+  recorder::End end_of(const std::string& recording) {
+    recorder::RecordingDecoder decoder;
+    decoder.feed(recording);
+    recorder::End end;
+    for (;;) {
+      const Result<std::optional<recorder::Event>> event = decoder.next();
+      EXPECT_TRUE(event) << event.error().message;
+      if (!event || !event->has_value()) break;
+      if ((*event)->has_end()) end = (*event)->end();
+    }
+    EXPECT_TRUE(decoder.is_complete());
+    return end;
+  }
+
+  FakeAuth auth_;
+  SystemClock clock_;
+  // The sweep is too slow to be of help: what a test sees in time comes from the watch.
+  UploadTimes times_{.sweep = milliseconds(60'000),
+                     .first_retry = milliseconds(5),
+                     .last_retry = milliseconds(20),
+                     .refused_retry = milliseconds(50)};
+  std::optional<uint64_t> issued_ = 0;
+  std::vector<uint64_t> asked_;
+  std::vector<uint64_t> forgotten_;
+  std::optional<asio::io_context> io_;
+  std::optional<Uploader> uploader_;
+  std::optional<WorkPool> disk_;
+  const std::string id_ = random_uuid();
+};
+
+TEST_F(Uploading, SendsASealedRecordingByteForByteAndDeletesIt) {
+  const std::string whole = make_sealed(id_, 5);
+  start();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_EQ(at_auth(id_).bytes, whole);
+  EXPECT_TRUE(at_auth(id_).complete);
+}
+
+TEST_F(Uploading, FollowsALiveRecordingAndDeletesItAfterItsWorkerLetGo) {
+  start();
+  until("the first sweep", [&] { return uploader_->status().bytes == 0; });
+  recorder::RecordingWriter writer = begin(id_);
+  until("the beginning to be at auth", [&] { return at_auth(id_).chunks == 1; });
+  for (uint64_t n = 1; n <= 3; n++) {
+    add_chunk(writer, 10 * n);
+    until("the next chunk to be at auth", [&] { return at_auth(id_).chunks == n + 1; });
+  }
+  EXPECT_EQ(uploader_->status().live_sessions, 1u);
+  seal(writer, 100);
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_TRUE(at_auth(id_).complete);
+}
+
+TEST_F(Uploading, KeepsAnAcknowledgedFileForAsLongAsItsWorkerHoldsIt) {
+  const std::string whole = make_sealed(id_, 1);
+  UniqueFd held(::open(path_of(id_).c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::flock(held.get(), LOCK_EX), 0);
+  start();
+  until("all of it to be at auth", [&] { return at_auth(id_).complete; });
+  EXPECT_FALSE(is_gone(id_));
+  held.reset();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+}
+
+TEST_F(Uploading, GoesOnAfterTheConnectionBrokeBeforeAChunkWasStored) {
+  const std::string whole = make_sealed(id_, 5);
+  auth_.cut_before = 2;
+  start();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_EQ(at_auth(id_).bytes, whole);
+}
+
+TEST_F(Uploading, SendsNothingTwiceWhenOnlyTheAcknowledgementWasLost) {
+  const std::string whole = make_sealed(id_, 5);
+  auth_.cut_after = 2;
+  start();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_EQ(at_auth(id_).bytes, whole);
+  EXPECT_EQ(auth_.received.size(), at_auth(id_).chunks);
+}
+
+TEST_F(Uploading, DeletesAfterTheAcknowledgementOfTheFinalChunkWasLost) {
+  make_sealed(id_, 1);
+  auth_.cut_after = 2;  // the third chunk is the final one
+  start();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_TRUE(at_auth(id_).complete);
+}
+
+TEST_F(Uploading, GoesOnWhereAKilledUploaderStood) {
+  const std::string whole = make_sealed(id_, 20);
+  start();
+  until("some chunks to be at auth", [&] { return at_auth(id_).chunks >= 5; });
+  ASSERT_FALSE(is_gone(id_));
+  stop();
+  start();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_EQ(at_auth(id_).bytes, whole);
+}
+
+TEST_F(Uploading, WaitsForAuthToComeUp) {
+  make_sealed(id_, 1);
+  auth_.is_down = true;
+  start();
+  until("some attempts", [&] { return uploader_->status().bytes > 0; });
+  io_->run_for(milliseconds(60));
+  EXPECT_FALSE(is_gone(id_));
+  auth_.is_down = false;
+  until("the file to be deleted", [&] { return is_gone(id_); });
+}
+
+TEST_F(Uploading, KeepsWhatAuthRefusesAndSendsTheOthers) {
+  make_sealed(id_, 1);
+  const std::string other = random_uuid();
+  make_sealed(other, 1);
+  auth_.denied.insert(id_);
+  start();
+  until("the other to be deleted", [&] { return is_gone(other); });
+  until("it to be tried again", [&] { return auth_.refusals >= 2; });
+  EXPECT_FALSE(is_gone(id_));
+  auth_.denied.clear();
+  until("it to be taken at last", [&] { return is_gone(id_); });
+}
+
+TEST_F(Uploading, TriesAgainWhenAuthHasNoRoom) {
+  make_sealed(id_, 1);
+  auth_.unavailable.insert(id_);
+  start();
+  until("two refusals", [&] { return auth_.refusals >= 2; });
+  auth_.unavailable.clear();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+}
+
+TEST_F(Uploading, SendsLiveRecordingsBeforeTheBacklog) {
+  for (int n = 0; n < 3; n++) make_sealed(random_uuid(), 10);
+  recorder::RecordingWriter writer = begin(id_);
+  add_chunk(writer, 10);
+  start();
+  until("the live one to be at auth", [&] { return at_auth(id_).chunks == 2; });
+  EXPECT_EQ(auth_.received.size(), 2u) << "chunks of ended recordings went first";
+}
+
+// ---- recordings of dead workers
+
+TEST_F(Uploading, ClosesTheRecordingOfADeadWorkerWithTheKernelsCount) {
+  {
+    recorder::RecordingWriter writer = begin(id_);
+    add_chunk(writer, 10);
+  }
+  issued_ = 7;
+  start();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  const recorder::End end = end_of(at_auth(id_).bytes);
+  EXPECT_EQ(end.reason(), recording::v1::END_REASON_INTERRUPTED);
+  EXPECT_EQ(end.kernel_issued(), 7u);
+  EXPECT_EQ(end.kernel_missing(), 7u);
+  EXPECT_EQ(asked_, std::vector<uint64_t>{kSessionKey});
+  ASSERT_FALSE(forgotten_.empty());
+  EXPECT_EQ(forgotten_.front(), kSessionKey);
+}
+
+TEST_F(Uploading, DoesNotAskTheKernelAboutASessionOfAnotherBoot) {
+  {
+    recorder::RecordingWriter writer = begin(id_, "00000000-0000-4000-8000-000000000000");
+  }
+  start();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_EQ(end_of(at_auth(id_).bytes).reason(), recording::v1::END_REASON_INTERRUPTED);
+  EXPECT_TRUE(asked_.empty());
+  EXPECT_TRUE(forgotten_.empty());
+}
+
+TEST_F(Uploading, CutsATornTailBeforeItCloses) {
+  std::string torn = make_sealed(id_, 3);
+  torn.resize(torn.size() - 11);
+  write(id_, torn);
+  start();
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_EQ(end_of(at_auth(id_).bytes).reason(), recording::v1::END_REASON_INTERRUPTED);
+}
+
+TEST_F(Uploading, ClosesWhenAWorkerDiesWhileItIsFollowed) {
+  times_.sweep = milliseconds(20);
+  start();
+  {
+    recorder::RecordingWriter writer = begin(id_);
+    until("the beginning to be at auth", [&] { return at_auth(id_).chunks == 1; });
+  }
+  until("the file to be deleted", [&] { return is_gone(id_); });
+  EXPECT_EQ(end_of(at_auth(id_).bytes).reason(), recording::v1::END_REASON_INTERRUPTED);
+}
+
+// ---- damage
+
+TEST_F(Uploading, SetsADamagedRecordingAsideAndSendsTheOthers) {
+  std::string bytes = make_sealed(id_, 3);
+  bytes[recorder::kChunkHeaderBytes + 5] = static_cast<char>(bytes[recorder::kChunkHeaderBytes + 5] ^ 1);
+  write(id_, bytes);
+  const std::string other = random_uuid();
+  make_sealed(other, 1);
+  start();
+  until("both to be out of the way", [&] { return is_gone(id_) && is_gone(other); });
+  EXPECT_TRUE(at_auth(other).complete);
+  EXPECT_EQ(at_auth(id_).chunks, 0u);
+  EXPECT_TRUE(std::filesystem::exists(path_of(id_).string() + ".corrupt"));
+}
+
+TEST_F(Uploading, SetsAFileWithoutAnyRecordingAside) {
+  write(id_, "this is no recording, but it is longer than one header of a chunk would be: 64 bytes");
+  start();
+  until("it to be out of the way", [&] { return is_gone(id_); });
+  EXPECT_TRUE(std::filesystem::exists(path_of(id_).string() + ".corrupt"));
+}
+
+TEST_F(Uploading, SetsARecordingAsideThatLacksWhatAuthHasOfIt) {
+  make_sealed(id_, 1);
+  auth_.stored[id_] = {.bytes = std::string(100'000, 'x'), .chunks = 50, .complete = false};
+  start();
+  until("it to be out of the way", [&] { return is_gone(id_); });
+  EXPECT_TRUE(std::filesystem::exists(path_of(id_).string() + ".corrupt"));
+}
+
+TEST_F(Uploading, LeavesFilesOfOtherNamesAlone) {
+  const std::filesystem::path foreign = folder_ / "notes.rec";
+  ASSERT_TRUE(write_file_atomically(foreign, "mine", 0600));
+  make_sealed(id_, 1);
+  start();
+  until("the recording to be deleted", [&] { return is_gone(id_); });
+  EXPECT_TRUE(std::filesystem::exists(foreign));
+}
+
+}  // namespace
+}  // namespace cairn::agent
