@@ -1,0 +1,1 @@
+list(APPEND agent_tests_sources enroll/ssh_host_key_test.cc)
