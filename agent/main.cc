@@ -1,0 +1,14 @@
+// cairn-agent: three programs in one binary, so that they are always of one version. The supervisor starts workers, one
+// per SSH connection; a worker starts login processes, one per channel.
+#include <cstring>
+
+#include "agent/session/login.h"
+#include "agent/session/worker.h"
+#include "agent/supervisor/agent_program.h"
+
+int main(int argc, char** argv) {
+  const char* part = argc > 1 ? argv[1] : "";
+  if (std::strcmp(part, "worker") == 0) return cairn::agent::run_worker();
+  if (std::strcmp(part, "login") == 0) return cairn::agent::run_login();
+  return cairn::agent::run_agent(argc, argv);
+}

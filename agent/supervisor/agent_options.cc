@@ -1,0 +1,76 @@
+#include "agent/supervisor/agent_options.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+
+namespace cairn::agent {
+namespace {
+
+// [a-z0-9]([a-z0-9.-]{0,62}), as proto/enroll.proto has it.
+bool is_node_name(std::string_view name) {
+  const auto is_letter_or_digit = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= 63 && is_letter_or_digit(name.front()) &&
+         std::ranges::all_of(name, [&](char c) { return is_letter_or_digit(c) || c == '.' || c == '-'; });
+}
+
+}  // namespace
+
+std::string default_node_name() {
+  char host[256] = {};
+  if (::gethostname(host, sizeof host - 1) != 0) return "";
+  std::string name(host);
+  name.resize(std::min(name.find('.'), name.size()));
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+AgentOptions::AgentOptions() : name(default_node_name()) {}
+
+void AgentOptions::declare(Options& table) {
+  table.add("data_dir", &data_dir, "Directory of the node's identity and of recordings on their way to auth");
+  table.add("proxy_address", &proxy_address, "Address of the proxy, host:port (port 3080 unless given)");
+  table.add("token", &token, "Join token, or @/path of a file that holds it; used when the node has no identity yet");
+  table.add("ca_pin", &ca_pin, "Pin of the cluster's host CA, sha256:…, as printed beside the token");
+  table.add("insecure_no_ca_pin", &insecure_no_ca_pin,
+            "Join without knowing who answers; for throw-away clusters only");
+  table.add("name", &name, "Name of the node in the cluster");
+  table.add("labels", &labels, "Labels of the node, by which roles choose nodes");
+  table.add("bpf_dir", &bpf_dir,
+            "Directory on a bpffs for the pinned programs and maps; mounted when it is not on one");
+  table.add("require_capture", &require_capture,
+            "End when the kernel accepts no capture tier, instead of going on without");
+  table.add(
+      "linger_limit", &linger_limit,
+      "How long a recording stays open after the terminal while processes live, at most; 0 leaves it to the role");
+  table.add("spool_quota_bytes", &spool_quota_bytes, uint64_t{1} << 20, uint64_t{1} << 44,
+            "Bytes that one session's recording may take here");
+  table.add("max_sessions", &max_sessions, 1, 100'000, "Sessions at one time; more are refused");
+  table.add("log_level", &log_level, "debug, info, warn or error");
+}
+
+Result<void> AgentOptions::check() {
+  const Result<LogLevel> parsed_level = parse_log_level(log_level);
+  if (!parsed_level) return fail(parsed_level, "log_level");
+  level = *parsed_level;
+  if (proxy_address.empty())
+    return fail(Errc::kInvalid,
+                fmt::format("proxy_address is not set; pass --proxy-address or write it into {}", kDefaultConfig));
+  Result<tunnel::Address> address = tunnel::parse_address(proxy_address, kDefaultProxyPort);
+  if (!address) return fail(address, "proxy_address");
+  proxy = std::move(*address);
+  if (!is_node_name(name)) {
+    return fail(Errc::kInvalid, fmt::format("name \"{}\" is no node name: 1 to 63 of a-z, 0-9, \".\" and \"-\", "
+                                            "beginning with a letter or digit; pass --name",
+                                            name));
+  }
+  // They are handed to workers, whose working directory is another.
+  data_dir = std::filesystem::absolute(data_dir);
+  bpf_dir = std::filesystem::absolute(bpf_dir);
+  return {};
+}
+
+}  // namespace cairn::agent

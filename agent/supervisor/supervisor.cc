@@ -1,0 +1,206 @@
+#include "agent/supervisor/supervisor.h"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "agent/enroll/enrolment.h"
+#include "agent/enroll/renewal.h"
+#include "agent/upload/spool_folder.h"
+#include "base/file.h"
+#include "proto/agent.pb.h"
+
+namespace cairn::agent {
+namespace {
+
+std::string kernel_release() {
+  struct utsname host{};
+  return ::uname(&host) == 0 ? host.release : "";
+}
+
+// The running kernel's; empty (and equal to no recording's) when it cannot be read.
+std::string boot_id() {
+  Result<std::string> text = read_file("/proc/sys/kernel/random/boot_id", 64);
+  if (!text) return "";
+  while (!text->empty() && text->back() == '\n') text->pop_back();
+  return std::move(*text);
+}
+
+std::string address_text(const tunnel::Address& address) { return fmt::format("{}:{}", address.host, address.port); }
+
+}  // namespace
+
+Supervisor::Supervisor(const asio::any_io_executor& executor, AgentOptions options, const Clock* clock, Log log)
+    : executor_(executor),
+      options_(std::move(options)),
+      clock_(clock),
+      log_(std::move(log)),
+      stop_(executor, SIGTERM, SIGINT),
+      spool_(options_.data_dir / "spool") {}
+
+awaitable<Result<void>> Supervisor::run() {
+  using namespace asio::experimental::awaitable_operators;
+  auto first = co_await (serve() || until_stopped());
+  Result<void> outcome = std::visit([](Result<void>& ended) { return std::move(ended); }, first);
+  clean_up_kernel();
+  if (outcome) log_.info("agent.stopped", kv("workers", workers_ ? workers_->running() : 0));
+  co_return outcome;
+}
+
+awaitable<Result<void>> Supervisor::until_stopped() {
+  auto [error, signal] = co_await stop_.async_wait(kAwait);
+  if (error) co_return fail(error, "wait for a signal");
+  log_.info("agent.stopping", kv("signal", signal));
+  co_return Result<void>();
+}
+
+awaitable<Result<void>> Supervisor::serve() {
+  using namespace asio::experimental::awaitable_operators;
+  EnrolmentOptions joining{.data_dir = options_.data_dir,
+                           .proxy = options_.proxy,
+                           .token = options_.token,
+                           .ca_pin = options_.ca_pin,
+                           .is_pin_waived = options_.insecure_no_ca_pin,
+                           .name = options_.name,
+                           .labels = options_.labels};
+  Enrolment enrolment(std::move(joining), clock_, log_);
+  Result<NodeIdentity> identity = co_await enrolment.run();
+  if (!identity) co_return fail(identity);
+  identity_ = std::move(*identity);
+
+  if (Result<void> captured = start_capture(); !captured) co_return fail(captured);
+  start_parts();
+  Renewal renewal(
+      &*identity_,
+      [this](auth::v1::Request request, std::chrono::milliseconds limit) {
+        return ask_auth_once(std::move(request), limit);
+      },
+      clock_, RenewalTimes{}, log_);
+  auto ended = co_await ((announce_and_listen() && uploader_->run() && workers_->reap()) || renewal.run());
+  if (ended.index() == 1) co_return std::get<1>(std::move(ended));
+  co_return Result<void>();
+}
+
+// The first heartbeat goes ahead, so that a node that says it is ready is known to auth as online.
+awaitable<void> Supervisor::announce_and_listen() {
+  using namespace asio::experimental::awaitable_operators;
+  co_await heartbeat_->beat();
+  co_await (heartbeat_->run() && control_->run());
+}
+
+Result<void> Supervisor::start_capture() {
+  Result<CaptureHost> started = CaptureHost::start(options_.bpf_dir, log_);
+  if (started) {
+    capture_ = std::move(*started);
+    return {};
+  }
+  if (options_.require_capture) {
+    return fail(started,
+                "this host cannot record what its kernel sees (to go on without: --require-capture=false, and a role "
+                "whose policy does not require kernel events)");
+  }
+  capture_error_ = started.error().message;
+  log_.error("capture.unavailable", kv_error(started.error()));
+  return {};
+}
+
+KernelSessions Supervisor::kernel_sessions() {
+  KernelSessions kernel{.boot_id = boot_id(), .issued = {}, .forget = {}};
+  if (!capture_) return kernel;
+  kernel.issued = [this](uint64_t session_key) { return capture_->issued(session_key); };
+  kernel.forget = [this](uint64_t session_key) { return capture_->forget_session(session_key); };
+  return kernel;
+}
+
+void Supervisor::start_parts() {
+  const auto who_am_i = [this] { return identity_->current(); };
+  upload_link_ = std::make_unique<AuthLink>(options_.proxy, who_am_i);
+  heartbeat_link_ = std::make_unique<AuthLink>(options_.proxy, who_am_i);
+  // The data directory stands on the command line for whoever looks at ps(1); what counts is the start frame.
+  std::vector<std::string> worker{"/proc/self/exe", "worker", options_.data_dir.string()};
+  workers_ = std::make_unique<WorkerLauncher>(executor_, std::move(worker), log_);
+  uploader_ = std::make_unique<Uploader>(executor_, spool_, upload_link_.get(), kernel_sessions(), &disk_, clock_,
+                                         UploadTimes{}, log_);
+  heartbeat_ =
+      std::make_unique<Heartbeat>(heartbeat_link_.get(), [this] { return describe(); }, Heartbeat::kInterval, log_);
+  control_ = std::make_unique<ControlConnection>(
+      options_.proxy, who_am_i, [this](tunnel::v1::Dial dial) { return on_dial(std::move(dial)); },
+      [this] { log_ready(); }, ControlTimes{}, log_);
+}
+
+void Supervisor::log_ready() {
+  const tunnel::Peer& self = identity_->current()->self;
+  if (std::exchange(is_announced_, true)) {
+    log_.info("tunnel.restored", kv("proxy", address_text(options_.proxy)));
+    return;
+  }
+  log_.info("agent.ready", kv("node", self.id), kv("name", self.name), kv("cluster", self.cluster),
+            kv("proxy", address_text(options_.proxy)), kv("capture_tier", capture_ ? capture_->status().tier : "none"));
+}
+
+// ---- what comes in
+
+awaitable<Result<void>> Supervisor::on_dial(tunnel::v1::Dial dial) {
+  // Workers of an earlier supervisor count by the recordings that they hold.
+  const size_t sessions = std::max<size_t>(workers_->running(), uploader_->status().live_sessions);
+  if (sessions >= options_.max_sessions) {
+    co_return fail(Errc::kUnavailable, fmt::format("this node serves {} sessions already, its limit (max_sessions); "
+                                                   "try again later",
+                                                   sessions));
+  }
+  auto probe = [spool = spool_] { return probe_spool(spool); };
+  const Result<void> room = co_await disk_.run(std::move(probe));
+  if (!room) co_return fail(room);
+
+  agent::v1::WorkerStart start;
+  start.set_dial_id(dial.dial_id());
+  start.set_lease_ms(dial.lease_ms());
+  start.set_client_address(dial.client_address());
+  start.set_data_dir(options_.data_dir.string());
+  start.set_bpf_dir(options_.bpf_dir.string());
+  start.set_proxy_address(address_text(options_.proxy));
+  start.set_spool_quota_bytes(options_.spool_quota_bytes);
+  start.set_linger_limit_s(static_cast<uint64_t>(options_.linger_limit.count()));
+  start.set_log_level(options_.log_level);
+  co_return workers_->launch(start.SerializeAsString());
+}
+
+// ---- what goes out
+
+auth::v1::HeartbeatRequest Supervisor::describe() const {
+  auth::v1::HeartbeatRequest beat;
+  beat.set_version(CAIRN_VERSION);
+  beat.mutable_labels()->insert(options_.labels.begin(), options_.labels.end());
+  beat.set_kernel(kernel_release());
+  if (capture_) {
+    beat.set_capture_tier(capture_->status().tier);
+    for (const std::string& hook : capture_->status().hooks) beat.add_hooks(hook);
+  }
+  beat.set_capture_error(capture_error_);
+  beat.set_spool_bytes(uploader_->status().bytes);
+  beat.set_live_sessions(uploader_->status().live_sessions);
+  return beat;
+}
+
+awaitable<Result<auth::v1::Response>> Supervisor::ask_auth_once(auth::v1::Request request,
+                                                                std::chrono::milliseconds limit) {
+  AuthLink link(options_.proxy, [this] { return identity_->current(); });
+  co_return co_await link.call(std::move(request), limit);
+}
+
+// ---- the end
+
+void Supervisor::clean_up_kernel() {
+  if (!capture_) return;
+  const Result<std::vector<SpooledRecording>> recordings = list_spool(spool_);
+  const bool is_any_live = !recordings || std::ranges::any_of(*recordings, &SpooledRecording::is_live);
+  if (is_any_live || workers_->running() > 0) return;
+  if (Result<void> removed = unpin_all(options_.bpf_dir); !removed)
+    log_.warn("capture.left", kv("bpf_dir", options_.bpf_dir.string()), kv_error(removed.error()));
+}
+
+}  // namespace cairn::agent

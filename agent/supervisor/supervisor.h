@@ -1,0 +1,75 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "agent/capture/capture_host.h"
+#include "agent/enroll/node_identity.h"
+#include "agent/supervisor/agent_options.h"
+#include "agent/supervisor/control_connection.h"
+#include "agent/supervisor/heartbeat.h"
+#include "agent/supervisor/worker_launcher.h"
+#include "agent/upload/auth_link.h"
+#include "agent/upload/uploader.h"
+#include "base/async.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/work_pool.h"
+
+namespace cairn::agent {
+
+// The part of cairn-agent that stays: joins, loads and pins the capture, holds the control connection, starts workers,
+// uploads the spool. Everything that must outlive it is on the disk or pinned in the kernel, so that it may be killed
+// at any moment and the next one goes on. Thread: its executor.
+class Supervisor {
+ public:
+  // `clock` outlives it.
+  Supervisor(const asio::any_io_executor& executor, AgentOptions options, const Clock* clock, Log log);
+
+  // Until SIGTERM or SIGINT, which is success. Sessions live on. With none left, the kernel is as it was before.
+  //   fails  with what keeps this node from serving: the data directory, joining, capture, an expired identity
+  awaitable<Result<void>> run();
+
+ private:
+  awaitable<Result<void>> until_stopped();
+  awaitable<Result<void>> serve();
+  awaitable<void> announce_and_listen();
+  Result<void> start_capture();
+  void start_parts();
+  KernelSessions kernel_sessions();
+
+  awaitable<Result<void>> on_dial(tunnel::v1::Dial dial);
+  awaitable<Result<auth::v1::Response>> ask_auth_once(auth::v1::Request request, std::chrono::milliseconds limit);
+  auth::v1::HeartbeatRequest describe() const;
+  void log_ready();
+  void clean_up_kernel();
+
+  asio::any_io_executor executor_;
+  AgentOptions options_;
+  const Clock* clock_;
+  Log log_;
+  asio::signal_set stop_;
+  std::filesystem::path spool_;
+
+  // Made in this order by serve().
+  std::optional<NodeIdentity> identity_;
+  std::optional<CaptureHost> capture_;  // none: the kernel refused, capture_error_ says why
+  std::string capture_error_;
+  std::unique_ptr<AuthLink> upload_link_;
+  std::unique_ptr<AuthLink> heartbeat_link_;
+  std::unique_ptr<WorkerLauncher> workers_;
+  std::unique_ptr<Uploader> uploader_;
+  std::unique_ptr<Heartbeat> heartbeat_;
+  std::unique_ptr<ControlConnection> control_;
+  bool is_announced_ = false;
+  WorkPool disk_{2};  // last: waits for its work before the rest goes
+};
+
+}  // namespace cairn::agent
