@@ -51,7 +51,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	int number = regs->orig_ax;
 	struct task_struct *task;
 	struct session_state *session;
-	struct call call = {};
+	struct call call;
 
 	if (kind_of_64(number) == CALL_OTHER && kind_of_32(number) == CALL_OTHER)
 		return 0;
