@@ -34,11 +34,12 @@ Enrolment::Enrolment(EnrolmentOptions options, const Clock* clock, Log log, Ask 
     : options_(std::move(options)), clock_(clock), log_(std::move(log)), ask_(std::move(ask)) {}
 
 awaitable<Result<NodeIdentity>> Enrolment::run() {
-  Result<std::optional<NodeIdentity>> stored = NodeIdentity::load(options_.data_dir);
-  if (!stored) co_return fail(stored);
-  if (!stored->has_value()) co_return co_await join();
-  const tunnel::Identity& identity = *(*stored)->current();
-  if (identity.not_after_s > clock_->wall_s()) co_return std::move(**stored);
+  Result<std::optional<NodeIdentity>> loaded = NodeIdentity::load(options_.data_dir);
+  if (!loaded) co_return fail(loaded);
+  std::optional<NodeIdentity>& stored = *loaded;
+  if (!stored) co_return co_await join();
+  const tunnel::Identity& identity = *stored->current();
+  if (identity.not_after_s > clock_->wall_s()) co_return std::move(*stored);
   if (options_.token.empty()) co_return fail(Errc::kExpired, expired_sentence(identity));
   log_.warn("identity.expired", kv("expired_at", format_utc(identity.not_after_s)), kv("node", identity.self.id));
   co_return co_await join();

@@ -61,7 +61,8 @@ Result<void> supervise(AgentOptions options) {
 
   const SystemClock clock;
   asio::io_context loop(1);
-  Supervisor supervisor(loop.get_executor(), std::move(options), &clock, Log("cairn-agent", options.level));
+  const Log log("cairn-agent", options.level);
+  Supervisor supervisor(loop.get_executor(), std::move(options), &clock, log);
   std::optional<Result<void>> outcome;
   asio::co_spawn(loop, supervisor.run(), [&outcome](std::exception_ptr escaped, Result<void> ended) {
     or_die()(escaped);

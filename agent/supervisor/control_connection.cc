@@ -97,10 +97,11 @@ awaitable<Result<void>> ControlConnection::answer_dial(tunnel::v1::Dial dial) {
 
 awaitable<Result<tunnel::v1::FromProxy>> ControlConnection::receive(std::chrono::milliseconds limit) {
   auto reading = connection_->read<tunnel::v1::FromProxy>(kMaxFrameBytes);
-  Result<std::optional<tunnel::v1::FromProxy>> message = co_await within(after(limit), std::move(reading));
-  if (!message) co_return fail(message);
-  if (!*message) co_return fail(Errc::kClosed, "the proxy closed the connection");
-  co_return std::move(**message);
+  Result<std::optional<tunnel::v1::FromProxy>> read = co_await within(after(limit), std::move(reading));
+  if (!read) co_return fail(read);
+  std::optional<tunnel::v1::FromProxy>& message = *read;
+  if (!message) co_return fail(Errc::kClosed, "the proxy closed the connection");
+  co_return std::move(*message);
 }
 
 awaitable<Result<void>> ControlConnection::send(tunnel::v1::FromAgent message) {

@@ -70,12 +70,12 @@ awaitable<Result<void>> Supervisor::serve() {
   Enrolment enrolment(std::move(joining), clock_, log_);
   Result<NodeIdentity> identity = co_await enrolment.run();
   if (!identity) co_return fail(identity);
-  identity_ = std::move(*identity);
+  identity_ = std::make_unique<NodeIdentity>(std::move(*identity));
 
   if (Result<void> captured = start_capture(); !captured) co_return fail(captured);
   start_parts();
   Renewal renewal(
-      &*identity_,
+      identity_.get(),
       [this](auth::v1::Request request, std::chrono::milliseconds limit) {
         return ask_auth_once(std::move(request), limit);
       },
@@ -111,8 +111,9 @@ Result<void> Supervisor::start_capture() {
 KernelSessions Supervisor::kernel_sessions() {
   KernelSessions kernel{.boot_id = boot_id(), .issued = {}, .forget = {}};
   if (!capture_) return kernel;
-  kernel.issued = [this](uint64_t session_key) { return capture_->issued(session_key); };
-  kernel.forget = [this](uint64_t session_key) { return capture_->forget_session(session_key); };
+  CaptureHost* const capture = &*capture_;
+  kernel.issued = [capture](uint64_t session_key) { return capture->issued(session_key); };
+  kernel.forget = [capture](uint64_t session_key) { return capture->forget_session(session_key); };
   return kernel;
 }
 

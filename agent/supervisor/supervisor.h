@@ -59,7 +59,7 @@ class Supervisor {
   std::filesystem::path spool_;
 
   // Made in this order by serve().
-  std::optional<NodeIdentity> identity_;
+  std::unique_ptr<NodeIdentity> identity_;
   std::optional<CaptureHost> capture_;  // none: the kernel refused, capture_error_ says why
   std::string capture_error_;
   std::unique_ptr<AuthLink> upload_link_;

@@ -66,15 +66,16 @@ awaitable<Result<UploadStep>> RecordingUpload::begin() {
 
 awaitable<Result<UploadStep>> RecordingUpload::send_next() {
   auto read = [reader = reader_.get()] { return reader->next(); };
-  Result<std::optional<SpooledChunk>> chunk = co_await disk_->run(std::move(read));
-  if (!chunk) co_return fail(chunk);
-  if (!*chunk) co_return UploadStep::kNothingNew;
-  const recorder::ChunkHeader header = (*chunk)->header;
+  Result<std::optional<SpooledChunk>> found = co_await disk_->run(std::move(read));
+  if (!found) co_return fail(found);
+  std::optional<SpooledChunk>& chunk = *found;
+  if (!chunk) co_return UploadStep::kNothingNew;
+  const recorder::ChunkHeader header = chunk->header;
 
   auth::v1::Request request;
   request.mutable_upload_chunk()->set_session_id(session_id_);
   request.mutable_upload_chunk()->set_number(header.number);
-  request.mutable_upload_chunk()->set_chunk(std::move((*chunk)->bytes));
+  request.mutable_upload_chunk()->set_chunk(std::move(chunk->bytes));
   const Result<auth::v1::Response> response = co_await auth_->call(std::move(request), call_limit_);
   if (!response) co_return fail(response, fmt::format("send chunk {}", header.number));
   if (!response->has_upload_chunk()) co_return unexpected_answer(*response);

@@ -60,10 +60,11 @@ Result<std::optional<recorder::ChunkHeader>> SpoolReader::header_at(uint64_t off
 }
 
 Result<std::optional<SpooledChunk>> SpoolReader::chunk_at(uint64_t offset, uint64_t number) const {
-  const Result<std::optional<recorder::ChunkHeader>> header = header_at(offset, number);
-  if (!header) return fail(header);
-  if (!*header) return std::nullopt;
-  Result<std::string> bytes = read(offset, (*header)->size());
+  const Result<std::optional<recorder::ChunkHeader>> found = header_at(offset, number);
+  if (!found) return fail(found);
+  const std::optional<recorder::ChunkHeader>& header = *found;
+  if (!header) return std::nullopt;
+  Result<std::string> bytes = read(offset, header->size());
   if (!bytes) return fail(bytes);
   const Result<recorder::ChunkHeader> checked = recorder::check_chunk(*bytes);
   if (!checked) return fail(checked, fmt::format("{}: chunk {} at offset {}", path_.string(), number, offset));
@@ -73,25 +74,28 @@ Result<std::optional<SpooledChunk>> SpoolReader::chunk_at(uint64_t offset, uint6
 Result<void> SpoolReader::seek(uint64_t number) {
   if (number < number_) number_ = offset_ = 0;
   while (number_ < number) {
-    const Result<std::optional<recorder::ChunkHeader>> header = header_at(offset_, number_);
-    if (!header) return fail(header);
-    if (!*header) {
+    const Result<std::optional<recorder::ChunkHeader>> found = header_at(offset_, number_);
+    if (!found) return fail(found);
+    const std::optional<recorder::ChunkHeader>& header = *found;
+    if (!header) {
       return fail(Errc::kTruncated,
                   fmt::format("{} holds {} whole chunks, {} were expected", path_.string(), number_, number));
     }
-    offset_ += (*header)->size();
+    offset_ += header->size();
     number_++;
   }
   return {};
 }
 
 Result<std::optional<SpooledChunk>> SpoolReader::next() {
-  Result<std::optional<SpooledChunk>> chunk = chunk_at(offset_, number_);
-  if (!chunk || !*chunk) return chunk;
+  Result<std::optional<SpooledChunk>> found = chunk_at(offset_, number_);
+  if (!found) return found;
+  const std::optional<SpooledChunk>& chunk = *found;
+  if (!chunk) return found;
   if (::fdatasync(fd_.get()) != 0) return fail_errno(fmt::format("sync {}", path_.string()));
-  offset_ += (*chunk)->header.size();
+  offset_ += chunk->header.size();
   number_++;
-  return chunk;
+  return found;
 }
 
 Result<SpoolSurvey> SpoolReader::survey() const {
@@ -100,25 +104,27 @@ Result<SpoolSurvey> SpoolReader::survey() const {
   if (!end) return fail(end);
   survey.file_bytes = *end;
   while (!survey.has_final) {
-    const Result<std::optional<recorder::ChunkHeader>> header = header_at(survey.bytes, survey.chunks);
-    if (!header) return fail(header);
-    if (!*header) break;
-    if ((*header)->is_final) {
+    const Result<std::optional<recorder::ChunkHeader>> found = header_at(survey.bytes, survey.chunks);
+    if (!found) return fail(found);
+    const std::optional<recorder::ChunkHeader>& header = *found;
+    if (!header) break;
+    if (header->is_final) {
       const Result<std::optional<SpooledChunk>> whole = chunk_at(survey.bytes, survey.chunks);
       if (!whole) return fail(whole);
       survey.has_final = true;
     }
-    survey.bytes += (*header)->size();
+    survey.bytes += header->size();
     survey.chunks++;
   }
   return survey;
 }
 
 Result<recorder::Begin> SpoolReader::begin() const {
-  const Result<std::optional<SpooledChunk>> first = chunk_at(0, 0);
-  if (!first) return fail(first);
-  if (!*first) return fail(Errc::kTruncated, fmt::format("{} holds no whole chunk", path_.string()));
-  const Result<recorder::Batch> batch = recorder::decode_chunk((*first)->bytes);
+  const Result<std::optional<SpooledChunk>> found = chunk_at(0, 0);
+  if (!found) return fail(found);
+  const std::optional<SpooledChunk>& first = *found;
+  if (!first) return fail(Errc::kTruncated, fmt::format("{} holds no whole chunk", path_.string()));
+  const Result<recorder::Batch> batch = recorder::decode_chunk(first->bytes);
   if (!batch) return fail(batch, path_.string());
   if (batch->events_size() == 0 || !batch->events(0).has_begin())
     return fail(Errc::kCorrupt, fmt::format("{} does not start with its beginning", path_.string()));
