@@ -104,7 +104,11 @@ static long copy_argv_piece(__u32 index, struct argv_copy *copy)
 
 	if (bytes > copy->end - copy->from)
 		bytes = copy->end - copy->from;
-	if (bytes == 0 || bytes > PAGE_BYTES || offset > EXEC_TAIL_BYTES)
+	if (bytes == 0)
+		return 1;
+	/* Else clang compares bytes - 1, and the verifier of 6.1 does not carry that bound over: "R2 unbounded". */
+	barrier_var(bytes);
+	if (bytes > PAGE_BYTES || offset > EXEC_TAIL_BYTES)
 		return 1;
 	if (bpf_probe_read_user(copy->tail + offset, bytes, (void *)copy->from)) {
 		copy->is_unreadable = true;

@@ -110,6 +110,10 @@ __hidden __u32 append_user_string(char *tail, __u32 *tail_bytes, const void *fro
 	bytes = bpf_probe_read_user_str(tail + offset, EVENT_PATH_MAX, from);
 	if (bytes < 0)
 		return 0;
+	if (bytes == 0) {	/* "" on 6.1, where the helper forgets to count its NUL */
+		tail[offset] = '\0';
+		bytes = 1;
+	}
 	*tail_bytes = offset + bytes;
 	return bytes;
 }

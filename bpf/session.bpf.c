@@ -12,12 +12,13 @@ enum {
 
 struct tags_map tags SEC(".maps");
 
+/* By sizes, not by types: 6.1 takes a map without BTF, as user space makes it, for unlike a prototype with it. */
 struct state_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct session_state);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct session_state));
 };
 
 /*
