@@ -12,8 +12,8 @@ Result<void> make_bpffs_folder(const std::filesystem::path& folder);
 
 Result<bool> is_on_bpffs(const std::filesystem::path& path);
 
-// Takes away what make_bpffs_folder() made, if no folder is left in it: unmounts the folder when it is a mount of its own, removes
-// it when it lies in /sys/fs/bpf, which stays mounted.
+// Takes away what make_bpffs_folder() made, if no folder is left in it: unmounts it when it is a mount of its own,
+// removes it when it lies in /sys/fs/bpf, which stays mounted.
 Result<void> remove_bpffs_folder(const std::filesystem::path& folder);
 
 }  // namespace cairn::agent

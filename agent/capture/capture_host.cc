@@ -101,12 +101,12 @@ Result<void> CaptureHost::forget_session(uint64_t session_key) {
 Result<std::optional<uint64_t>> CaptureHost::issued(uint64_t session_key) {
   const Result<UniqueFd> sessions = open_pinned_map(pins_, kSessionsMap);
   if (!sessions) return fail(sessions);
-  const Result<std::optional<UniqueFd>> states = inner_map(*sessions, session_key);
+  const Result<UniqueFd> states = inner_map(*sessions, session_key);
   if (!states) return fail(states);
-  if (!states->has_value()) return std::nullopt;
+  if (!*states) return std::nullopt;
   const uint32_t first = 0;
   bpf::session_state state{};
-  if (bpf_map_lookup_elem((*states)->get(), &first, &state) != 0) {
+  if (bpf_map_lookup_elem(states->get(), &first, &state) != 0) {
     return fail_errno(fmt::format("read the counters of session {}", session_key));
   }
   return state.issued;

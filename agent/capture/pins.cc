@@ -46,16 +46,16 @@ Result<UniqueFd> open_pinned_map(const std::filesystem::path& folder, const char
   return map;
 }
 
-Result<std::optional<UniqueFd>> inner_map(const UniqueFd& outer, uint64_t session_key) {
+Result<UniqueFd> inner_map(const UniqueFd& outer, uint64_t session_key) {
   uint32_t id = 0;
   if (bpf_map_lookup_elem(outer.get(), &session_key, &id) != 0) {
-    if (errno == ENOENT) return std::nullopt;
+    if (errno == ENOENT) return UniqueFd();
     return fail_errno(fmt::format("look up session {}", session_key));
   }
   UniqueFd inner(bpf_map_get_fd_by_id(id));
-  if (!inner && errno == ENOENT) return std::nullopt;  // unregistered since
+  if (!inner && errno == ENOENT) return UniqueFd();  // unregistered since
   if (!inner) return fail_errno(fmt::format("open the map of session {}", session_key));
-  return std::optional<UniqueFd>(std::move(inner));
+  return inner;
 }
 
 Result<void> unregister(const UniqueFd& outer, uint64_t session_key) {

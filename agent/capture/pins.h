@@ -27,8 +27,8 @@ std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, bool
 
 Result<UniqueFd> open_pinned_map(const std::filesystem::path& folder, const char* name);
 
-// The inner map registered for `session_key`, or nullopt.
-Result<std::optional<UniqueFd>> inner_map(const UniqueFd& outer, uint64_t session_key);
+// The inner map registered for `session_key`; without a descriptor when there is none.
+Result<UniqueFd> inner_map(const UniqueFd& outer, uint64_t session_key);
 
 // Unregisters; succeeds when nothing was registered. Waits until no BPF program holds the inner map any more.
 Result<void> unregister(const UniqueFd& outer, uint64_t session_key);

@@ -87,10 +87,10 @@ Result<void> SessionCapture::State::take_from_other_session(int pidfd, const bpf
   bpf::tag other{};
   if (bpf_map_lookup_elem(tags.get(), &pidfd, &other) != 0) return fail_errno("read the task's tag");
   if (bpf_map_update_elem(tags.get(), &pidfd, &mine, BPF_EXIST) != 0) return fail_errno("replace the task's tag");
-  const Result<std::optional<UniqueFd>> states = inner_map(registration.sessions(), other.session_key);
+  const Result<UniqueFd> states = inner_map(registration.sessions(), other.session_key);
   if (!states) return fail(states);
-  if (!states->has_value()) return {};
-  Result<SharedCounters> counters = SharedCounters::map(**states);
+  if (!*states) return {};
+  Result<SharedCounters> counters = SharedCounters::map(*states);
   if (!counters) return fail(counters);
   counters->add(&bpf::session_state::tasks_died, 1);
   return {};

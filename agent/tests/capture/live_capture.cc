@@ -114,7 +114,7 @@ void LiveCapture::SetUp() {
     GTEST_SKIP() << "root may not load BPF programs here: " << host.error().message;
   }
   ASSERT_TRUE(host) << host.error().message;
-  host_ = *std::move(host);
+  host_ = std::make_unique<CaptureHost>(*std::move(host));
 }
 
 void LiveCapture::TearDown() {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,7 +69,7 @@ class LiveCapture : public testing::Test {
   // The whole of a session whose one child runs `body`.
   Recorded record(const std::function<int()>& body) const;
 
-  std::optional<CaptureHost> host_;
+  std::unique_ptr<CaptureHost> host_;
 
  private:
   std::filesystem::path folder_;

@@ -13,7 +13,6 @@
 namespace cairn::agent {
 namespace {
 
-using recording::v1::Event;
 using testing::IsEmpty;
 using testing::SizeIs;
 
