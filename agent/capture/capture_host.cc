@@ -1,8 +1,5 @@
 #include "agent/capture/capture_host.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
 #include <string>
 #include <utility>
 
@@ -19,14 +16,6 @@
 
 namespace cairn::agent {
 namespace {
-
-// Held while pins are looked at and made: of two supervisors the second adopts what the first has pinned.
-Result<UniqueFd> lock_folder(const std::filesystem::path& folder) {
-  UniqueFd opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!opened) return fail_errno(fmt::format("open {}", folder.string()));
-  if (::flock(opened.get(), LOCK_EX) != 0) return fail_errno(fmt::format("lock {}", folder.string()));
-  return opened;
-}
 
 Result<PinnedTier> load_by_trial(const std::filesystem::path& bpf_dir) {
   std::string refusals;
@@ -80,7 +69,7 @@ void remove_idle_builds(const std::filesystem::path& bpf_dir, const std::filesys
 Result<CaptureHost> CaptureHost::start(std::filesystem::path bpf_dir, Log log) {
   route_libbpf_messages(log);
   if (Result<void> made = make_bpffs_folder(bpf_dir); !made) return fail(made);
-  const Result<UniqueFd> lock = lock_folder(bpf_dir);
+  const Result<UniqueFd> lock = lock_pins(bpf_dir, PinLock::kChange);
   if (!lock) return fail(lock);
   Result<PinnedTier> pinned = adopt_or_load(bpf_dir, log);
   if (!pinned) return fail(pinned);
@@ -119,7 +108,8 @@ Result<void> unpin_all(const std::filesystem::path& bpf_dir) {
   if (!is_ours) return fail(is_ours);
   if (!*is_ours) return {};
   {
-    const Result<UniqueFd> lock = lock_folder(bpf_dir);  // released before the unmount, which an open folder hinders
+    const Result<UniqueFd> lock =
+        lock_pins(bpf_dir, PinLock::kChange);  // released before the unmount, which an open folder hinders
     if (!lock) return fail(lock);
     for (const std::filesystem::path& folder : pin_folders(bpf_dir)) {
       if (Result<void> removed = remove_pins(folder); !removed) return removed;

@@ -1,6 +1,7 @@
 #include "agent/capture/pins.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,17 @@ bool is_whole(const std::filesystem::path& folder, const Tier& tier) {
 }
 
 }  // namespace
+
+Result<UniqueFd> lock_pins(const std::filesystem::path& bpf_dir, PinLock lock) {
+  UniqueFd opened(::open(bpf_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) return fail_errno(fmt::format("open {}", bpf_dir.string()));
+  int failed = 0;
+  do {
+    failed = ::flock(opened.get(), lock == PinLock::kChange ? LOCK_EX : LOCK_SH);
+  } while (failed != 0 && errno == EINTR);
+  if (failed != 0) return fail_errno(fmt::format("lock {}", bpf_dir.string()));
+  return opened;
+}
 
 std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, bool* is_torn) {
   for (const Tier& tier : tiers()) {

@@ -16,6 +16,13 @@ namespace cairn::agent {
 // bpffs refuses names with a dot.
 constexpr std::string_view kPartialSuffix = "_partial";
 
+// kChange: while pins are looked at and made or removed; of two supervisors the second adopts what the first has
+// pinned. kUse: from finding a tier until a session is registered in it; else its programs could be detached in
+// between.
+enum class PinLock { kUse, kChange };
+// Held while the result lives. Waits for whoever holds it: a supervisor that starts or stops, at most a second or two.
+Result<UniqueFd> lock_pins(const std::filesystem::path& bpf_dir, PinLock lock);
+
 // A tier of this build that is pinned under a folder: its programs run.
 struct PinnedTier {
   std::filesystem::path folder;

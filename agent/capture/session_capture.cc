@@ -108,7 +108,10 @@ SessionCapture::~SessionCapture() = default;
 
 Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes) {
   if (session_key == 0) return fail(Errc::kInvalid, "session key 0 stands for no session");
-  std::optional<PinnedTier> pinned = find_pinned(bpf_dir);
+  const Result<UniqueFd> lock = lock_pins(bpf_dir, PinLock::kUse);
+  if (!lock && lock.error().code != std::errc::no_such_file_or_directory) return fail(lock);
+  std::optional<PinnedTier> pinned;
+  if (lock) pinned = find_pinned(bpf_dir);
   if (!pinned) {
     return fail(Errc::kUnavailable,
                 fmt::format("no capture programs of this build are pinned under {}; is cairn-agent running?",

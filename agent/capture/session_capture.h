@@ -20,6 +20,7 @@ class SessionCapture {
   //   fails        Errc::kUnavailable: nothing of this build is pinned under bpf_dir (the supervisor has not started);
   //                Errc::kAlreadyExists: the key is in use; Errc::kInvalid: key 0 or a ring size the kernel refuses;
   //                an errno otherwise. Nothing stays registered then.
+  // Blocks while a supervisor starts or stops on the same folder, a second or two at most.
   static Result<SessionCapture> open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes);
 
   SessionCapture(SessionCapture&&) noexcept;

@@ -68,6 +68,15 @@ TEST_F(CaptureHostWithRoot, LeavesNothingBehindAfterUnpinAll) {
   EXPECT_THAT(refused.error().message, HasSubstr(bpf_dir().string()));
 }
 
+TEST_F(CaptureHostWithRoot, KeepsAnotherBuildThatServesASession) {
+  const std::filesystem::path ours = bpf_dir() / tiers()[0].folder();
+  const std::filesystem::path older = bpf_dir() / "0123456789ab";
+  const SessionCapture session = open_session(bpf_dir(), 1);
+  ASSERT_EQ(::rename(ours.c_str(), older.c_str()), 0);
+  ASSERT_TRUE(CaptureHost::start(bpf_dir(), Log("test", LogLevel::kWarn)));
+  EXPECT_THAT(names_in(bpf_dir()), testing::UnorderedElementsAre(ours.filename().string(), "0123456789ab"));
+}
+
 // What start() says as nobody, who may look at and write to the folder.
 TEST_F(CaptureHostWithRoot, SaysWhatTheKernelRefusesWhenItIsNotRoot) {
   const std::filesystem::path open_to_all = folder() / "all";
