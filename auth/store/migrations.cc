@@ -1,0 +1,103 @@
+#include "auth/store/migrations.h"
+
+namespace cairn::auth {
+namespace {
+
+// Times end in their unit. Lists and mappings are JSON text. Sessions and audit events keep the names of what they tell
+// of even after it is gone, hence no foreign keys there.
+const std::vector<Migration>& all() {
+  static const std::vector<Migration> list = {
+      {1,
+       "users, roles, tokens, hosts, sessions, audit log",
+       {
+           R"(CREATE TABLE users (
+                name TEXT PRIMARY KEY,
+                password_hash TEXT NOT NULL,
+                created_wall_s BIGINT NOT NULL))",
+           R"(CREATE TABLE roles (
+                name TEXT PRIMARY KEY,
+                logins TEXT NOT NULL,
+                node_labels TEXT NOT NULL,
+                verbs TEXT NOT NULL,
+                require_kernel_events INTEGER NOT NULL,
+                linger_limit_s BIGINT NOT NULL))",
+           R"(CREATE TABLE user_roles (
+                user_name TEXT NOT NULL REFERENCES users (name) ON DELETE CASCADE,
+                role_name TEXT NOT NULL REFERENCES roles (name),
+                PRIMARY KEY (user_name, role_name)))",
+           R"(CREATE TABLE tokens (
+                name TEXT PRIMARY KEY,
+                type INTEGER NOT NULL,
+                secret_sha256 TEXT NOT NULL UNIQUE,
+                expires_wall_s BIGINT NOT NULL,
+                uses_left BIGINT NOT NULL,
+                unlimited INTEGER NOT NULL,
+                labels TEXT NOT NULL,
+                created_by TEXT NOT NULL))",
+           R"(CREATE TABLE hosts (
+                id TEXT PRIMARY KEY,
+                type INTEGER NOT NULL,
+                name TEXT NOT NULL,
+                own_labels TEXT NOT NULL,
+                token_labels TEXT NOT NULL,
+                ssh_host_key TEXT NOT NULL,
+                version TEXT NOT NULL,
+                kernel TEXT NOT NULL,
+                capture_tier TEXT NOT NULL,
+                hooks TEXT NOT NULL,
+                last_seen_wall_s BIGINT NOT NULL,
+                joined_wall_s BIGINT NOT NULL,
+                token_secret_sha256 TEXT NOT NULL,
+                key_sha256 TEXT NOT NULL,
+                UNIQUE (token_secret_sha256, key_sha256)))",
+           "CREATE INDEX hosts_by_name ON hosts (name)",
+           R"(CREATE TABLE sessions (
+                id TEXT PRIMARY KEY,
+                user_name TEXT NOT NULL,
+                login TEXT NOT NULL,
+                node_id TEXT NOT NULL,
+                node_name TEXT NOT NULL,
+                client_address TEXT NOT NULL,
+                authorized_wall_ns BIGINT NOT NULL,
+                start_wall_s BIGINT NOT NULL,
+                end_wall_s BIGINT NOT NULL,
+                has_begun INTEGER NOT NULL,
+                is_complete INTEGER NOT NULL,
+                recording_bytes BIGINT NOT NULL,
+                recording_chunks BIGINT NOT NULL,
+                end_reason TEXT NOT NULL,
+                command TEXT NOT NULL))",
+           "CREATE INDEX sessions_by_time ON sessions (authorized_wall_ns, id)",
+           "CREATE INDEX sessions_by_user ON sessions (user_name, authorized_wall_ns, id)",
+           "CREATE INDEX sessions_by_node ON sessions (node_id, authorized_wall_ns, id)",
+           "CREATE INDEX sessions_live ON sessions (id) WHERE end_wall_s = 0",
+           R"(CREATE TABLE audit_events (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                wall_ns BIGINT NOT NULL,
+                kind TEXT NOT NULL,
+                user_name TEXT NOT NULL,
+                node_id TEXT NOT NULL,
+                node_name TEXT NOT NULL,
+                session_id TEXT NOT NULL,
+                success INTEGER NOT NULL,
+                message TEXT NOT NULL,
+                fields TEXT NOT NULL))",
+           "CREATE INDEX audit_by_time ON audit_events (wall_ns)",
+           "CREATE INDEX audit_by_kind ON audit_events (kind, id)",
+           "CREATE INDEX audit_by_user ON audit_events (user_name, id)",
+           "CREATE INDEX audit_by_node ON audit_events (node_id, id)",
+           "CREATE INDEX audit_by_session ON audit_events (session_id, id)",
+           R"(INSERT INTO roles (name, logins, node_labels, verbs, require_kernel_events, linger_limit_s) VALUES
+                ('admin', '[]', '{}', '["*"]', 0, 0),
+                ('auditor', '[]', '{}', '["audit","recordings"]', 0, 0),
+                ('access', '[]', '{"*":"*"}', '[]', 0, 0))",
+       }},
+  };
+  return list;
+}
+
+}  // namespace
+
+std::span<const Migration> migrations() { return all(); }
+
+}  // namespace cairn::auth
