@@ -1,0 +1,166 @@
+#include "auth/access/authorize.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace cairn::auth {
+namespace {
+
+constexpr uint64_t kDefaultLingerS = 86'400;
+
+using Policy = v1::RecordingPolicy;
+
+template <class List> bool holds(const List& list, const std::string& wanted) {
+  return std::find(list.begin(), list.end(), wanted) != list.end();
+}
+
+std::string role_names(const std::vector<v1::Role>& roles) {
+  if (roles.empty()) return "they have no role";
+  std::vector<std::string> names;
+  for (const v1::Role& role : roles) names.push_back(role.name());
+  return fmt::format("none of their roles ({})", fmt::join(names, ", "));
+}
+
+bool has_verb(const std::vector<v1::Role>& roles, const std::string& verb) {
+  return std::any_of(roles.begin(), roles.end(),
+                     [&](const v1::Role& role) { return holds(role.verbs(), verb) || holds(role.verbs(), "*"); });
+}
+
+void make_stricter(Policy& policy, const Policy& other) {
+  policy.set_require_kernel_events(policy.require_kernel_events() || other.require_kernel_events());
+  const uint64_t limit = other.linger_limit_s() == 0 ? kDefaultLingerS : other.linger_limit_s();
+  if (policy.linger_limit_s() == 0 || limit < policy.linger_limit_s()) policy.set_linger_limit_s(limit);
+}
+
+// What a person may do, by their roles. One function for each action.
+struct ByRoles {
+  const Subject& subject;
+  const std::vector<v1::Role>& roles;
+
+  Result<Policy> operator()(const Administer& wanted) const {
+    if (has_verb(roles, wanted.verb)) return Policy();
+    return fail(Errc::kDenied,
+                fmt::format("{} may not administer {}: {} the verb \"{}\"; ask an admin for a role with it",
+                            subject.name, wanted.verb, lacking("has"), wanted.verb));
+  }
+
+  Result<Policy> operator()(const StartSession& wanted) const {
+    Policy policy;
+    bool is_reached = false;
+    bool is_granted = false;
+    for (const v1::Role& role : roles) {
+      if (!labels_match(role.node_labels(), wanted.node)) continue;
+      is_reached = true;
+      if (!holds(role.logins(), wanted.login)) continue;
+      is_granted = true;
+      make_stricter(policy, role.policy());
+    }
+    if (is_granted) return policy;
+    return fail(Errc::kDenied,
+                fmt::format("{} may not log in as {} on {}: {} {}", subject.name, wanted.login, wanted.node.name(),
+                            lacking("gives"), is_reached ? "this login there" : "access to this node"));
+  }
+
+  Result<Policy> operator()(const SeeNode& wanted) const {
+    const bool is_reached = std::any_of(roles.begin(), roles.end(), [&](const v1::Role& role) {
+      return labels_match(role.node_labels(), wanted.node);
+    });
+    if (is_reached || has_verb(roles, "nodes")) return Policy();
+    return fail(Errc::kDenied,
+                fmt::format("{} may not see this node: {} access to it", subject.name, lacking("gives")));
+  }
+
+  Result<Policy> operator()(const SeeSession& wanted) const {
+    if (wanted.user == subject.name || has_verb(roles, "recordings")) return Policy();
+    return fail(Errc::kDenied, fmt::format("{} may see their own sessions only: {} the verb \"recordings\"",
+                                           subject.name, lacking("has")));
+  }
+
+  Result<Policy> operator()(const ServeSessions&) const { return fail(Errc::kDenied, "only nodes may do this"); }
+  Result<Policy> operator()(const RenewCertificate&) const {
+    return fail(Errc::kDenied, "only nodes and proxies renew; people run \"cairn login\"");
+  }
+  Result<Policy> operator()(const ChangeOwnPassword&) const { return Policy(); }
+
+  std::string lacking(std::string_view verb) const {
+    return roles.empty() ? fmt::format("{}, and only a role {}", role_names(roles), verb)
+                         : fmt::format("{} {}", role_names(roles), verb);
+  }
+};
+
+Result<Policy> authorize_node(const Subject& subject, const Action& action) {
+  if (std::holds_alternative<ServeSessions>(action) || std::holds_alternative<RenewCertificate>(action))
+    return Policy();
+  const auto* see = std::get_if<SeeNode>(&action);
+  if (see != nullptr && see->node.id() == subject.id) return Policy();
+  return fail(Errc::kDenied, fmt::format("{} may not do this; it takes a person", subject.text()));
+}
+
+Result<Policy> authorize_proxy(const Subject& subject, const Action& action) {
+  // A proxy says to people whether a node is unknown or offline, hence it may see them all.
+  if (std::holds_alternative<RenewCertificate>(action) || std::holds_alternative<SeeNode>(action)) return Policy();
+  return fail(Errc::kDenied, fmt::format("{} may not do this; it takes a person or a node", subject.text()));
+}
+
+Result<Policy> authorize_root(const Action& action) {
+  if (std::holds_alternative<ServeSessions>(action) || std::holds_alternative<RenewCertificate>(action))
+    return fail(Errc::kDenied, "only a node may do this, over its own connection");
+  if (std::holds_alternative<ChangeOwnPassword>(action))
+    return fail(Errc::kInvalid, "root on the auth host has no password in the cluster; name the user");
+  if (std::holds_alternative<StartSession>(action))
+    return fail(Errc::kDenied, "root on the auth host is no user of the cluster; log in as one");
+  return Policy();
+}
+
+}  // namespace
+
+std::string Subject::text() const {
+  switch (kind) {
+    case Kind::kRoot: return "root on the auth host";
+    case Kind::kUser: return fmt::format("user {}", name);
+    case Kind::kNode: return fmt::format("node {} ({})", name, id);
+    case Kind::kProxy: return fmt::format("proxy {} ({})", name, id);
+  }
+  return "nobody";
+}
+
+std::string Subject::person() const {
+  if (kind == Kind::kRoot) return "root";
+  return kind == Kind::kUser ? name : "";
+}
+
+const std::vector<std::string>& known_verbs() {
+  static const std::vector<std::string> verbs = {"tokens", "users", "nodes", "audit", "recordings"};
+  return verbs;
+}
+
+bool labels_match(const google::protobuf::Map<std::string, std::string>& wanted, const v1::Node& node) {
+  if (wanted.empty()) return false;
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
+    if (label.first == "*") return label.second == "*";
+    const auto found = node.labels().find(label.first);
+    return found != node.labels().end() && (label.second == "*" || label.second == found->second);
+  });
+}
+
+std::vector<std::string> logins_of(const std::vector<v1::Role>& roles) {
+  std::set<std::string> logins;
+  for (const v1::Role& role : roles) logins.insert(role.logins().begin(), role.logins().end());
+  return {logins.begin(), logins.end()};
+}
+
+Result<v1::RecordingPolicy> authorize(const Subject& subject, const Action& action, Store& store) {
+  switch (subject.kind) {
+    case Subject::Kind::kRoot: return authorize_root(action);
+    case Subject::Kind::kNode: return authorize_node(subject, action);
+    case Subject::Kind::kProxy: return authorize_proxy(subject, action);
+    case Subject::Kind::kUser: break;
+  }
+  const Result<std::vector<v1::Role>> roles = store.roles_of(subject.name);
+  if (!roles) return fail(roles);
+  return std::visit(ByRoles{.subject = subject, .roles = *roles}, action);
+}
+
+}  // namespace cairn::auth

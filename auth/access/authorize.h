@@ -1,0 +1,66 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "auth/store/records.h"
+#include "auth/store/store.h"
+#include "base/result.h"
+
+namespace cairn::auth {
+
+// Who asks, as proven by certificate or socket.
+struct Subject {
+  enum class Kind {
+    kRoot,   // uid 0 on the auth host, through the unix socket
+    kUser,   // name
+    kNode,   // name and id
+    kProxy,  // name and id
+  };
+  Kind kind = Kind::kUser;
+  std::string name;
+  std::string id;
+
+  // "user alice", "node web-1 (UUID)", "root on the auth host"
+  std::string text() const;
+  // The person for the audit log: the user's name, "root" through the socket, empty for hosts.
+  std::string person() const;
+};
+
+// What they want to do.
+
+struct Administer {
+  std::string verb;  // "tokens", "users", "nodes", "audit", "recordings"
+};
+struct StartSession {
+  std::string login;
+  v1::Node node;
+};
+struct SeeNode {
+  v1::Node node;
+};
+struct SeeSession {  // its row and its recording
+  std::string user;  // whose it is
+};
+struct ServeSessions {};  // heartbeats, sessions, uploads, events
+struct RenewCertificate {};
+struct ChangeOwnPassword {};
+
+using Action =
+    std::variant<Administer, StartSession, SeeNode, SeeSession, ServeSessions, RenewCertificate, ChangeOwnPassword>;
+
+// The one place where it is decided who may do what. docs/access.md has the rules as a table.
+//   returns  the policy for the session's recording, of all roles that grant it the strictest; empty for other actions
+//   fails    kDenied with a sentence that says what is missing and whom to ask. The store's errors: no answer is a no.
+Result<v1::RecordingPolicy> authorize(const Subject& subject, const Action& action, Store& store);
+
+// The verbs that a role may hold besides "*".
+const std::vector<std::string>& known_verbs();
+// True if a role with these labels reaches the node: every label must match; "*" as value matches any, as key with "*"
+// every node; no labels reach no node.
+bool labels_match(const google::protobuf::Map<std::string, std::string>& wanted, const v1::Node& node);
+// The accounts that the roles give, sorted, each once: the principals of the person's certificate.
+std::vector<std::string> logins_of(const std::vector<v1::Role>& roles);
+
+}  // namespace cairn::auth
