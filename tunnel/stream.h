@@ -1,0 +1,88 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/stream.hpp>
+
+#include <google/protobuf/message_lite.h>
+
+#include "base/async.h"
+#include "base/result.h"
+#include "tunnel/peer.h"
+#include "tunnel/tls.h"
+
+namespace cairn::tunnel {
+
+using TlsStream = asio::ssl::stream<asio::ip::tcp::socket>;
+using UnixSocket = asio::local::stream_protocol::socket;
+
+constexpr size_t kMaxControlFrameBytes = 64 * 1024;     // cairn-tunnel, -dial, -ssh, -enroll
+constexpr size_t kMaxAuthFrameBytes = 4 * 1024 * 1024;  // cairn-auth
+
+// A connection to a peer: TLS over TCP, bare TCP (a relay's end) or a unix socket. Carries frames (4-byte big-endian
+// length, one protobuf message: docs/protocol.md §2) or raw bytes. At most one coroutine reads and one writes at a
+// time. All on the executor of its socket. Destroying it closes it at once; what was not written is lost.
+class Connection {
+ public:
+  Connection(TlsStream stream, TlsContext context, Peer peer, Alpn alpn);
+  explicit Connection(asio::ip::tcp::socket socket) : stream_(std::move(socket)) {}
+  explicit Connection(UnixSocket socket) : stream_(std::move(socket)) {}
+
+  // Who is at the other end; on TLS as its verified certificate says. Without a certificate (enroll, http, bare
+  // sockets) its id is empty.
+  const Peer& peer() const { return peer_; }
+  Alpn alpn() const { return alpn_; }
+  // "ip:port" of the other end, or "unix".
+  std::string remote_address() const;
+
+  // One message, or nullopt when the peer closed between two frames.
+  // Fails with kTooLarge before allocating, kTruncated when the peer closed inside a frame, kInvalid when it is no such
+  // message.
+  template <class Message> awaitable<Result<std::optional<Message>>> read(size_t limit_bytes) {
+    Result<std::optional<std::string>> frame = co_await read_frame(limit_bytes);
+    if (!frame) co_return fail(frame);
+    const std::optional<std::string>& body = *frame;
+    if (!body) co_return std::optional<Message>();
+    Message message;
+    if (!message.ParseFromString(*body))
+      co_return fail(Errc::kInvalid, "frame that is no " + std::string(Message::descriptor()->full_name()));
+    co_return std::optional<Message>(std::move(message));
+  }
+  // Serialises at once; `message` need not outlive the call.
+  awaitable<Result<void>> write(const google::protobuf::MessageLite& message);
+
+  awaitable<Result<std::optional<std::string>>> read_frame(size_t limit_bytes);
+  awaitable<Result<void>> write_frame(std::string body);
+
+  // Raw bytes. read_some returns 0 when the peer has finished. The memory is borrowed until the call returns.
+  awaitable<Result<size_t>> read_some(asio::mutable_buffer into);
+  awaitable<Result<void>> write_bytes(asio::const_buffer bytes);
+
+  // Bare sockets can tell the peer that no more will come and still read; TLS cannot, here.
+  bool can_half_close() const { return !std::holds_alternative<TlsStream>(stream_); }
+  void half_close();
+
+  // Says goodbye so that the peer reads everything that was written (close_notify, then waits for the peer's, at most 2
+  // s), then closes.
+  awaitable<void> close_gracefully();
+  // Closes at once; pending reads and writes fail. From the connection's own executor.
+  void close();
+
+  int native_handle();
+
+ private:
+  Failure failed(const boost::system::error_code& error, std::string_view what);
+
+  TlsContext context_;  // outlives the stream
+  std::variant<TlsStream, asio::ip::tcp::socket, UnixSocket> stream_;
+  Peer peer_;
+  Alpn alpn_ = Alpn::kHttp;
+};
+
+}  // namespace cairn::tunnel
