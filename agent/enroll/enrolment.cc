@@ -50,7 +50,7 @@ awaitable<Result<NodeIdentity>> Enrolment::join() {
   if (!secret) co_return fail(secret);
   if (Result<void> pin = check_pin(); !pin) co_return fail(pin);
   if (options_.ca_pin.empty()) {
-    log_.warn("enrol.unverified", kv("proxy", fmt::format("{}:{}", options_.proxy.host, options_.proxy.port)),
+    log_.warn("enrol.unverified", kv("proxy", tunnel::address_text(options_.proxy)),
               kv("reason",
                  "--insecure-no-ca-pin: whoever answers at this address becomes this node's authority, and "
                  "may log in here as anyone"));

@@ -4,14 +4,11 @@
 #include <optional>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "tunnel/tls.h"
 
 namespace cairn::agent {
 namespace {
 
-constexpr size_t kMaxFrameBytes = 64 * 1024;
 constexpr size_t kDialIdBytes = 16;
 constexpr uint32_t kMaxLeaseMs = 60'000;
 constexpr int kIntervalsUntilDead = 3;
@@ -40,8 +37,7 @@ awaitable<void> ControlConnection::run() {
     const Error why = co_await hold();
     connection_.reset();
     const std::chrono::milliseconds wait = backoff_.next();
-    log_.warn("tunnel.lost", kv("proxy", fmt::format("{}:{}", proxy_.host, proxy_.port)), kv("retry_ms", wait.count()),
-              kv_error(why));
+    log_.warn("tunnel.lost", kv("proxy", tunnel::address_text(proxy_)), kv("retry_ms", wait.count()), kv_error(why));
     co_await sleep_for(wait);
   }
 }
@@ -96,7 +92,7 @@ awaitable<Result<void>> ControlConnection::answer_dial(tunnel::v1::Dial dial) {
 }
 
 awaitable<Result<tunnel::v1::FromProxy>> ControlConnection::receive(std::chrono::milliseconds limit) {
-  auto reading = connection_->read<tunnel::v1::FromProxy>(kMaxFrameBytes);
+  auto reading = connection_->read<tunnel::v1::FromProxy>(tunnel::kMaxControlFrameBytes);
   Result<std::optional<tunnel::v1::FromProxy>> read = co_await within(after(limit), std::move(reading));
   if (!read) co_return fail(read);
   std::optional<tunnel::v1::FromProxy>& message = *read;

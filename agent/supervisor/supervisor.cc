@@ -30,8 +30,6 @@ std::string boot_id() {
   return std::move(*text);
 }
 
-std::string address_text(const tunnel::Address& address) { return fmt::format("{}:{}", address.host, address.port); }
-
 }  // namespace
 
 Supervisor::Supervisor(const asio::any_io_executor& executor, AgentOptions options, const Clock* clock, Log log)
@@ -136,11 +134,12 @@ void Supervisor::start_parts() {
 void Supervisor::log_ready() {
   const tunnel::Peer& self = identity_->current()->self;
   if (std::exchange(is_announced_, true)) {
-    log_.info("tunnel.restored", kv("proxy", address_text(options_.proxy)));
+    log_.info("tunnel.restored", kv("proxy", tunnel::address_text(options_.proxy)));
     return;
   }
   log_.info("agent.ready", kv("node", self.id), kv("name", self.name), kv("cluster", self.cluster),
-            kv("proxy", address_text(options_.proxy)), kv("capture_tier", capture_ ? capture_->status().tier : "none"));
+            kv("proxy", tunnel::address_text(options_.proxy)),
+            kv("capture_tier", capture_ ? capture_->status().tier : "none"));
 }
 
 // ---- what comes in
@@ -163,7 +162,7 @@ awaitable<Result<void>> Supervisor::on_dial(tunnel::v1::Dial dial) {
   start.set_client_address(dial.client_address());
   start.set_data_dir(options_.data_dir.string());
   start.set_bpf_dir(options_.bpf_dir.string());
-  start.set_proxy_address(address_text(options_.proxy));
+  start.set_proxy_address(tunnel::address_text(options_.proxy));
   start.set_spool_quota_bytes(options_.spool_quota_bytes);
   start.set_linger_limit_s(static_cast<uint64_t>(options_.linger_limit.count()));
   start.set_log_level(options_.log_level);

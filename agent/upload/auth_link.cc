@@ -8,10 +8,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kConnectLimit{10'000};
 
-// Auth has answered with a refusal: the connection is in step and stands.
+// Auth has answered with a refusal: the connection is in step and stands. kUnavailable may be auth's answer as well as
+// a lost connection; a new one does no harm.
 bool is_refusal(const Error& error) {
   return error.code == Errc::kInvalid || error.code == Errc::kNotFound || error.code == Errc::kAlreadyExists ||
-         error.code == Errc::kDenied || error.code == Errc::kUnavailable || error.code == Errc::kInternal;
+         error.code == Errc::kDenied || error.code == Errc::kInternal;
 }
 
 }  // namespace

@@ -285,10 +285,9 @@ awaitable<void> Uploader::send_one(std::shared_ptr<Recording> recording) {
 
 void Uploader::note_refusal(Recording& recording, const Error& error) {
   recording.has_news = true;
-  const bool passes = error.code == Errc::kUnavailable || error.code == Errc::kTimeout;
-  const std::chrono::milliseconds wait = passes ? auth_backoff_.next() : times_.refused_retry;
-  recording.send_after = std::chrono::steady_clock::now() + wait;
-  log_.warn("upload.refused", kv("session", recording.id), kv("retry_ms", wait.count()), kv_error(error));
+  recording.send_after = std::chrono::steady_clock::now() + times_.refused_retry;
+  log_.warn("upload.refused", kv("session", recording.id), kv("retry_ms", times_.refused_retry.count()),
+            kv_error(error));
 }
 
 awaitable<void> Uploader::wait_for_auth(Error why) {

@@ -64,6 +64,7 @@ class FakeAuth final : public AuthCaller {
   Result<auth::v1::Response> store(const auth::v1::UploadChunkRequest& request) {
     if (unavailable.contains(request.session_id())) {
       refusals++;
+      is_connected_ = false;
       return fail(Errc::kUnavailable, "the disk is full");
     }
     if (cut_before == 0) {
