@@ -1,0 +1,133 @@
+#include "agent/session/channel_streams.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace cairn::agent {
+namespace {
+
+constexpr size_t kReadBytes = 32768;  // of recording.v1.TerminalOutput, and about what fits into an SSH packet
+constexpr int kReadsPerTurn = 8;      // so that one channel does not keep the others waiting
+
+bool is_no_error() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+}  // namespace
+
+Result<void> ChannelStreams::attach_terminal(UniqueFd master) {
+  input_.reset(::fcntl(master.get(), F_DUPFD_CLOEXEC, 0));
+  if (!input_) return fail_errno("duplicate the terminal");
+  output_ = std::move(master);
+  is_terminal_ = true;
+  return {};
+}
+
+void ChannelStreams::attach_pipes(UniqueFd input, UniqueFd output, UniqueFd errors) {
+  input_ = std::move(input);
+  output_ = std::move(output);
+  errors_ = std::move(errors);
+}
+
+// Whether more of the program's output may be taken: the client's window is open, libssh and the disk keep up.
+bool ChannelStreams::may_read() const {
+  const bool is_write_pending = (ssh_get_poll_flags(ssh_channel_get_session(channel_)) & SSH_WRITE_PENDING) != 0;
+  return !is_client_gone_ && outgoing_.empty() && !is_write_pending && ssh_channel_window_size(channel_) > 0 &&
+         host_->has_room();
+}
+
+void ChannelStreams::prepare(PollSet& waits) {
+  const bool wants_output = may_read();
+  output_slot_ = waits.add(output_.get(), wants_output ? POLLIN : 0);
+  errors_slot_ = waits.add(errors_.get(), wants_output ? POLLIN : 0);
+  input_slot_ = waits.add(input_.get(), !incoming_.empty() || has_input_ ? POLLOUT : 0);
+}
+
+void ChannelStreams::serve(const PollSet& waits) {
+  if (is_client_gone_) return close();
+  push();
+  if (waits.ready(output_slot_) != 0 || (is_terminal_ && is_program_over_))
+    pump_output(output_, is_terminal_ ? recording::v1::STREAM_TERMINAL : recording::v1::STREAM_STDOUT);
+  if (waits.ready(errors_slot_) != 0) pump_output(errors_, recording::v1::STREAM_STDERR);
+  if (has_input_ || !incoming_.empty() || is_input_over_) pump_input();
+}
+
+// What libssh did not take the last time: the window was smaller than it said, or keys are being exchanged.
+void ChannelStreams::push() {
+  if (outgoing_.empty() || ssh_channel_window_size(channel_) == 0) return;
+  const auto bytes = static_cast<uint32_t>(outgoing_.size());
+  const int taken = is_outgoing_errors_ ? ssh_channel_write_stderr(channel_, outgoing_.data(), bytes)
+                                        : ssh_channel_write(channel_, outgoing_.data(), bytes);
+  if (taken < 0) {
+    is_client_gone_ = true;
+    return close();
+  }
+  outgoing_.erase(0, static_cast<size_t>(taken));
+}
+
+void ChannelStreams::pump_output(UniqueFd& from, recording::v1::Stream stream) {
+  if (!from || !may_read()) return;
+  std::array<char, kReadBytes> buffer;
+  const size_t room = std::min<size_t>(buffer.size(), ssh_channel_window_size(channel_));
+  const ssize_t got = ::read(from.get(), buffer.data(), room);
+  if (got < 0 && is_no_error() && !(is_terminal_ && is_program_over_ && errno != EINTR)) return;
+  // A terminal ends with EIO once its last program has let go of it (pty(7) says nothing of it; tty_io.c does).
+  if (got <= 0) return from.reset();
+  recording::v1::Event event;
+  event.set_boot_ns(host_->boot_ns());
+  event.mutable_output()->set_channel(number_);
+  event.mutable_output()->set_stream(stream);
+  event.mutable_output()->set_data(buffer.data(), static_cast<size_t>(got));
+  host_->record(std::move(event));
+  outgoing_.assign(buffer.data(), static_cast<size_t>(got));
+  is_outgoing_errors_ = stream == recording::v1::STREAM_STDERR;
+  push();
+}
+
+bool ChannelStreams::fetch_input() {
+  incoming_.resize(kReadBytes);
+  const int got = ssh_channel_read_nonblocking(channel_, incoming_.data(), static_cast<uint32_t>(incoming_.size()), 0);
+  incoming_.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  if (got <= 0) has_input_ = false;
+  return got > 0;
+}
+
+void ChannelStreams::pump_input() {
+  for (int reads = 0; reads < kReadsPerTurn;) {
+    if (incoming_.empty() && !fetch_input()) {
+      // The end of a terminal's input is a character, not a closed descriptor; the person may have another window.
+      if (is_input_over_ && !is_terminal_) input_.reset();
+      return;
+    }
+    if (!input_) {
+      incoming_.clear();  // the program listens no more
+      continue;
+    }
+    ++reads;
+    const ssize_t put = ::write(input_.get(), incoming_.data(), incoming_.size());
+    if (put < 0 && is_no_error()) return;
+    if (put < 0) {
+      input_.reset();
+      continue;
+    }
+    incoming_.erase(0, static_cast<size_t>(put));
+  }
+}
+
+void ChannelStreams::close() {
+  input_.reset();
+  output_.reset();
+  errors_.reset();
+  incoming_.clear();
+  outgoing_.clear();
+}
+
+Result<void> ChannelStreams::resize(TerminalSize size) {
+  if (!is_terminal_ || !output_) return fail(Errc::kClosed, "the terminal has ended");
+  return set_terminal_size(output_.get(), size);
+}
+
+}  // namespace cairn::agent

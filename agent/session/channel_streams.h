@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <libssh/libssh.h>
+
+#include "agent/session/poll_set.h"
+#include "agent/session/pty.h"
+#include "agent/session/session_host.h"
+#include "base/unique_fd.h"
+
+namespace cairn::agent {
+
+// The bytes of one channel: from the client to the program, from the program into the recording and then to the client.
+// Holds at most one read (32 KiB) each way; what the client sends beyond that waits inside libssh, whose window is
+// 1.25 MiB, and what the program writes waits in the kernel. One thread; `channel` and `host` outlive it.
+//
+// libssh runs callbacks of any channel inside its calls, so nothing here calls it from a callback.
+class ChannelStreams {
+ public:
+  ChannelStreams(ssh_channel channel, uint32_t number, SessionHost* host)
+      : channel_(channel), number_(number), host_(host) {}
+
+  // The program's ends. They do not block.
+  Result<void> attach_terminal(UniqueFd master);
+  void attach_pipes(UniqueFd input, UniqueFd output, UniqueFd errors);
+
+  // ---- told by callbacks of libssh: nothing happens before serve()
+  void note_input() { has_input_ = true; }  // bytes wait in the channel
+  void note_input_end() { is_input_over_ = true; }
+  void note_client_gone() { is_client_gone_ = true; }
+
+  // ---- the loop's turn
+  void prepare(PollSet& waits);
+  void serve(const PollSet& waits);
+
+  // The program has ended. Of a terminal, what it has written by now is all: what else holds the terminal open does not
+  // hold the channel open.
+  void note_program_end() { is_program_over_ = true; }
+  // All that the program wrote is with the client, or the client has gone.
+  bool is_drained() const { return !output_ && !errors_ && outgoing_.empty(); }
+  bool is_client_gone() const { return is_client_gone_; }
+
+  Result<void> resize(TerminalSize size);
+
+  // Lets go of the program: its terminal is hung up, its pipes are closed.
+  void close();
+
+ private:
+  void push();
+  bool may_read() const;
+  void pump_output(UniqueFd& from, recording::v1::Stream stream);
+  bool fetch_input();
+  void pump_input();
+
+  ssh_channel channel_;
+  uint32_t number_;
+  SessionHost* host_;
+
+  UniqueFd input_;
+  UniqueFd output_;
+  UniqueFd errors_;
+  bool is_terminal_ = false;
+
+  std::string incoming_;  // from the client, not yet taken by the program
+  std::string outgoing_;  // recorded, not yet taken by libssh
+  bool is_outgoing_errors_ = false;
+  bool has_input_ = false;
+  bool is_input_over_ = false;
+  bool is_program_over_ = false;
+  bool is_client_gone_ = false;
+
+  PollSet::Slot input_slot_ = PollSet::kNone;
+  PollSet::Slot output_slot_ = PollSet::kNone;
+  PollSet::Slot errors_slot_ = PollSet::kNone;
+};
+
+}  // namespace cairn::agent

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "proto/recording.pb.h"
+#include "recorder/recording_writer.h"
+
+namespace cairn::agent {
+
+// Puts a session's events on the disk, on a thread of its own, so that fdatasync(2) never stalls a keystroke's echo.
+// What waits for the disk is bounded: a full queue makes the session's programs wait (has_room) and leaves the kernel's
+// events in their rings (await_room); nothing is dropped here. All functions but seal() may be called from any thread.
+class SessionRecorder {
+ public:
+  // What may wait for the disk before the programs are no longer read.
+  static constexpr size_t kQueueBytes = size_t{1} << 20;
+  // What may wait before the rings are no longer drained: one drain brings more than the programs ever do.
+  static constexpr size_t kKernelQueueBytes = size_t{8} << 20;
+
+  // `clock` outlives the recorder. `wake` is called when has_room() has become true again or failure() is set; from the
+  // recorder's thread, so it must not wait.
+  SessionRecorder(recorder::RecordingWriter writer, const Clock* clock, std::function<void()> wake, Log log);
+  SessionRecorder(const SessionRecorder&) = delete;
+  SessionRecorder& operator=(const SessionRecorder&) = delete;
+  ~SessionRecorder();  // unsealed: the file is left as after a crash, with all that was added
+
+  // Never waits.
+  void add(recording::v1::Event event);
+
+  bool has_room() const { return queued_bytes_.load() < kQueueBytes; }
+
+  // Waits until the kernel's events have room, or `limit` has passed. False: still none.
+  bool await_room(std::chrono::milliseconds limit);
+
+  // Why nothing is recorded any more: the disk refused, and not for want of space, which is accounted for and survived.
+  std::optional<Error> failure() const;
+
+  // Writes what is queued and the End, and ends the thread; nothing may be added afterwards. Tries again while the disk
+  // is full, until `patience` is over. Blocks.
+  Result<void> seal(recording::v1::EndReason reason, uint64_t kernel_issued, std::chrono::milliseconds patience);
+
+ private:
+  using Queue = std::vector<recording::v1::Event>;
+
+  void run();
+  bool take(Queue& batch);
+  void write(Queue& batch);
+  void note_flush(const Result<void>& flushed);
+  void stop();
+
+  recorder::RecordingWriter writer_;  // of the thread until it has ended
+  const Clock* clock_;
+  std::function<void()> wake_;
+  Log log_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable queue_changed_;
+  std::condition_variable room_made_;
+  Queue queue_;
+  std::optional<Error> failure_;
+  bool is_stopping_ = false;
+  bool is_resting_ = false;  // the thread waits without a timer
+
+  std::atomic<size_t> queued_bytes_ = 0;  // added and not yet given to the writer
+  bool is_spool_full_ = false;            // of the thread
+  std::thread thread_;
+};
+
+}  // namespace cairn::agent

@@ -1,0 +1,187 @@
+#include "agent/session/ssh_server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace cairn::agent {
+namespace {
+
+// What clients may sign with: no SHA-1.
+constexpr const char* kSignatureTypes =
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
+
+int to_ms(std::chrono::steady_clock::duration span) {
+  return static_cast<int>(std::max<int64_t>(std::chrono::ceil<std::chrono::milliseconds>(span).count(), 0));
+}
+
+}  // namespace
+
+SshServer::SshServer(SshServerOptions options, SessionHost* host, Log log)
+    : options_(std::move(options)), host_(host), log_(std::move(log)) {}
+
+SshServer::~SshServer() {
+  channels_.clear();
+  if (event_ != nullptr) ssh_event_free(event_);
+  if (session_ != nullptr) {
+    ssh_disconnect(session_);
+    ssh_free(session_);
+  }
+  if (bind_ != nullptr) ssh_bind_free(bind_);
+}
+
+Result<void> SshServer::open(UniqueFd connection) {
+  bind_ = ssh_bind_new();
+  session_ = ssh_new();
+  event_ = ssh_event_new();
+  if (bind_ == nullptr || session_ == nullptr || event_ == nullptr)
+    return fail(Errc::kInternal, "libssh did not start");
+  const bool is_configured_elsewhere = false;  // /etc/ssh/libssh_server_config is no business of ours
+  const std::string key = options_.host_key.string();
+  if (ssh_bind_options_set(bind_, SSH_BIND_OPTIONS_PROCESS_CONFIG, &is_configured_elsewhere) != SSH_OK ||
+      ssh_bind_options_set(bind_, SSH_BIND_OPTIONS_HOSTKEY, key.c_str()) != SSH_OK ||
+      ssh_bind_options_set(bind_, SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, kSignatureTypes) != SSH_OK) {
+    return fail(Errc::kInternal, fmt::format("SSH server options: {}", ssh_get_error(bind_)));
+  }
+  // Owned by the session from here on, also when it is refused.
+  if (ssh_bind_accept_fd(bind_, session_, connection.release()) != SSH_OK)
+    return fail(Errc::kUnavailable, fmt::format("SSH server with the key {}: {}", key, ssh_get_error(bind_)));
+  set_callbacks();
+  ssh_set_auth_methods(session_, SSH_AUTH_METHOD_PUBLICKEY);
+  ssh_set_blocking(session_, 0);
+  return {};
+}
+
+void SshServer::set_callbacks() {
+  server_callbacks_.userdata = this;
+  server_callbacks_.auth_pubkey_function = [](ssh_session, const char* login, ssh_key_struct* key, char state,
+                                              void* user) {
+    return static_cast<SshServer*>(user)->on_key(login, key, static_cast<ssh_publickey_state_e>(state));
+  };
+  server_callbacks_.channel_open_request_session_function = [](ssh_session, void* user) {
+    return static_cast<SshServer*>(user)->on_channel_open();
+  };
+  ssh_callbacks_init(&server_callbacks_);
+  ssh_set_server_callbacks(session_, &server_callbacks_);
+
+  session_callbacks_.userdata = this;
+  session_callbacks_.global_request_function = [](ssh_session, ssh_message message, void* user) {
+    static_cast<SshServer*>(user)->refuse_forwarding(message);
+  };
+  ssh_callbacks_init(&session_callbacks_);
+  ssh_set_callbacks(session_, &session_callbacks_);
+
+  // Without this, messages that no callback takes are kept for a reader that does not exist, and the client waits.
+  const auto take_default = [](ssh_session, ssh_message message, void* user) {
+    if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN)
+      static_cast<SshServer*>(user)->log_.info("forwarding.refused", kv("kind", "channel"));
+    return 1;  // libssh answers with a refusal
+  };
+  ssh_set_message_callback(session_, take_default, this);
+}
+
+// ---- the connection's life
+
+Result<void> SshServer::run(UniqueFd connection) {
+  started_ = last_heard_ = last_asked_ = std::chrono::steady_clock::now();
+  if (Result<void> opened = open(std::move(connection)); !opened) return opened;
+  if (Result<void> agreed = exchange_keys(); !agreed) return agreed;
+  ssh_event_add_session(event_, session_);
+  serve_client();
+  hang_up();
+  if (is_admitted_) return {};
+  if (!last_refusal_.empty()) return fail(Errc::kDenied, last_refusal_);
+  return fail(Errc::kUnauthenticated,
+              is_grace_over() ? "the client did not authenticate in time" : "the client left without authenticating");
+}
+
+void SshServer::serve_client() {
+  while (ssh_is_connected(session_) != 0) {
+    if (const std::optional<std::string> reason = host_->end_reason(); reason) return say_goodbye(*reason);
+    if (!is_admitted_ && (is_grace_over() || attempts_ > kMaxAuthAttempts)) return;
+    turn();
+    if (is_admitted_ && is_silent_for_too_long()) return;
+  }
+}
+
+void SshServer::hang_up() {
+  for (const auto& channel : channels_) {
+    if (std::optional<OpenLogin> login = channel->hang_up(); login) logins_.push_back(std::move(*login));
+  }
+  // Ahead of the disconnection, which frees what they refer to.
+  channels_.clear();
+  ssh_disconnect(session_);
+}
+
+bool SshServer::is_grace_over() const { return std::chrono::steady_clock::now() - started_ >= options_.login_grace; }
+
+Result<void> SshServer::exchange_keys() {
+  for (;;) {
+    const int outcome = ssh_handle_key_exchange(session_);
+    if (outcome == SSH_OK) return {};
+    if (outcome != SSH_AGAIN) return fail(Errc::kClosed, fmt::format("SSH key exchange: {}", ssh_get_error(session_)));
+    if (is_grace_over()) return fail(Errc::kTimeout, "SSH key exchange: the client did not finish it in time");
+    if (host_->end_reason()) return fail(Errc::kClosed, "the node ends");
+    const bool is_write_pending = (ssh_get_poll_flags(session_) & SSH_WRITE_PENDING) != 0;
+    waits_.clear();
+    waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending ? POLLOUT : 0)));
+    waits_.add(host_->wake_fd(), POLLIN);
+    waits_.wait(wait_ms());
+  }
+}
+
+int SshServer::wait_ms() const {
+  const Instant now = std::chrono::steady_clock::now();
+  if (!is_admitted_) return to_ms(started_ + options_.login_grace - now);
+  return to_ms(std::max(last_heard_, last_asked_) + options_.keepalive_interval - now);
+}
+
+void SshServer::turn() {
+  waits_.clear();
+  const bool is_write_pending = (ssh_get_poll_flags(session_) & SSH_WRITE_PENDING) != 0;
+  const PollSet::Slot session_slot =
+      waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending ? POLLOUT : 0)));
+  const PollSet::Slot wake_slot = waits_.add(host_->wake_fd(), POLLIN);
+  for (const auto& channel : channels_) channel->prepare(waits_);
+  waits_.wait(wait_ms());
+  if (waits_.ready(wake_slot) != 0) {
+    uint64_t count = 0;
+    (void)!::read(host_->wake_fd(), &count, sizeof count);
+  }
+  if (const short ready = waits_.ready(session_slot); ready != 0) {
+    if ((ready & POLLIN) != 0) last_heard_ = std::chrono::steady_clock::now();
+    // Its failure shows in ssh_is_connected().
+    ssh_event_dopoll(event_, 0);
+  }
+  serve_channels();
+}
+
+void SshServer::serve_channels() {
+  // By index: serving one may, inside libssh, open another.
+  for (size_t i = 0; i < channels_.size(); ++i) channels_[i]->serve(waits_);
+  std::erase_if(channels_, [](const auto& channel) { return channel->is_over(); });
+}
+
+void SshServer::say_goodbye(const std::string& reason) {
+  log_.info("connection.ending", kv("reason", reason));
+  for (size_t i = 0; i < channels_.size(); ++i) channels_[i]->say(fmt::format("\r\ncairn: {}\r\n", reason));
+}
+
+bool SshServer::is_silent_for_too_long() {
+  const Instant now = std::chrono::steady_clock::now();
+  if (now - last_heard_ >= options_.keepalive_interval * options_.keepalive_limit) {
+    log_.info("connection.silent", kv("silent_s", std::chrono::floor<std::chrono::seconds>(now - last_heard_).count()));
+    return true;
+  }
+  if (now - std::max(last_heard_, last_asked_) >= options_.keepalive_interval) {
+    last_asked_ = now;
+    ssh_send_keepalive(session_);
+  }
+  return false;
+}
+
+}  // namespace cairn::agent
