@@ -1,0 +1,113 @@
+#include "agent/session/node_link.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <csignal>
+#include <utility>
+
+#include <boost/asio/use_future.hpp>
+
+#include "proto/tunnel.pb.h"
+#include "tunnel/auth_client.h"
+#include "tunnel/relay.h"
+
+namespace cairn::agent {
+namespace {
+
+constexpr std::chrono::seconds kAuthorizeLimit{10};
+
+}  // namespace
+
+NodeLink::NodeLink(tunnel::Address proxy, std::shared_ptr<const tunnel::Identity> me)
+    : proxy_(std::move(proxy)), me_(std::move(me)) {
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+NodeLink::~NodeLink() {
+  loop_.stop();
+  thread_.join();
+}
+
+// ---- the client
+
+Result<UniqueFd> NodeLink::dial_back(std::string dial_id, std::chrono::milliseconds lease) {
+  auto dialled = asio::co_spawn(loop_, dial(std::move(dial_id), after(lease)), asio::use_future);
+  return dialled.get();
+}
+
+awaitable<Result<UniqueFd>> NodeLink::dial(std::string dial_id, Deadline deadline) {
+  auto connecting = tunnel::connect(proxy_, me_, tunnel::Alpn::kDial, tunnel::Role::kProxy, deadline);
+  Result<std::unique_ptr<tunnel::Connection>> connected = co_await std::move(connecting);
+  if (!connected) co_return fail(connected, "dial back");
+  client_ = std::move(*connected);
+  auto joining = join(std::move(dial_id));
+  const Result<void> joined = co_await within(deadline, std::move(joining));
+  if (!joined) co_return fail(joined, "dial back");
+
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) co_return fail_errno("socketpair");
+  UniqueFd server_end(ends[0]);
+  tunnel::UnixSocket socket(loop_, asio::local::stream_protocol(), ends[1]);
+  local_ = std::make_unique<tunnel::Connection>(std::move(socket));
+  is_relaying_ = true;
+  asio::co_spawn(loop_, relay(), or_die());
+  co_return std::move(server_end);
+}
+
+awaitable<Result<void>> NodeLink::join(std::string dial_id) {
+  tunnel::v1::DialBack dial_back;
+  dial_back.set_dial_id(std::move(dial_id));
+  auto writing = client_->write(dial_back);
+  const Result<void> written = co_await std::move(writing);
+  if (!written) co_return fail(written);
+  auto reading = client_->read<tunnel::v1::DialJoined>(tunnel::kMaxControlFrameBytes);
+  const Result<std::optional<tunnel::v1::DialJoined>> joined = co_await std::move(reading);
+  if (!joined) co_return fail(joined);
+  if (!joined->has_value()) co_return fail(Errc::kClosed, "the proxy closed; the client has gone or the lease is over");
+  co_return Result<void>();
+}
+
+awaitable<void> NodeLink::relay() {
+  const auto count = [](size_t) {};
+  auto relaying = tunnel::relay(client_.get(), local_.get(), count);
+  co_await std::move(relaying);
+  relay_ended_.set_value();
+}
+
+void NodeLink::finish(std::chrono::milliseconds limit) {
+  if (std::exchange(is_relaying_, false)) relay_ended_.get_future().wait_for(limit);
+}
+
+// ---- auth
+
+Result<auth::v1::AuthorizeSessionResponse> NodeLink::authorize(auth::v1::AuthorizeSessionRequest request) {
+  auto asked = asio::co_spawn(loop_, ask(std::move(request), after(kAuthorizeLimit)), asio::use_future);
+  return asked.get();
+}
+
+awaitable<Result<auth::v1::AuthorizeSessionResponse>> NodeLink::ask(auth::v1::AuthorizeSessionRequest request,
+                                                                    Deadline deadline) {
+  auto connecting = tunnel::AuthClient::connect(proxy_, me_, deadline);
+  Result<std::unique_ptr<tunnel::AuthClient>> client = co_await std::move(connecting);
+  if (!client) co_return fail(client);
+  auth::v1::Request call;
+  *call.mutable_authorize_session() = std::move(request);
+  auto calling = (*client)->call(std::move(call), deadline);
+  Result<auth::v1::Response> answer = co_await std::move(calling);
+  if (!answer) co_return fail(answer);
+  if (!answer->has_authorize_session()) co_return fail(Errc::kInvalid, "auth answered something else than was asked");
+  co_return std::move(*answer->mutable_authorize_session());
+}
+
+// ---- signals
+
+void NodeLink::watch_signals(std::function<void()> on_end) {
+  signals_.add(SIGTERM);
+  signals_.add(SIGINT);
+  signals_.async_wait([on_end = std::move(on_end)](const boost::system::error_code& error, int) {
+    if (!error) on_end();
+  });
+}
+
+}  // namespace cairn::agent

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "base/async.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "proto/auth.pb.h"
+#include "tunnel/connect.h"
+#include "tunnel/identity.h"
+#include "tunnel/stream.h"
+
+namespace cairn::agent {
+
+// A worker's connections, on a thread of their own, for a caller that blocks: the dial-back, whose bytes appear on a
+// local socket, and one to auth, both through the proxy. Functions are called from one thread.
+class NodeLink {
+ public:
+  NodeLink(tunnel::Address proxy, std::shared_ptr<const tunnel::Identity> me);
+  NodeLink(const NodeLink&) = delete;
+  NodeLink& operator=(const NodeLink&) = delete;
+  ~NodeLink();  // cuts what is still connected
+
+  // Dials back, once, and relays between the client and the socket that is returned, until either ends.
+  //   dial_id, lease  of the proxy's Dial
+  Result<UniqueFd> dial_back(std::string dial_id, std::chrono::milliseconds lease);
+
+  // Asks auth over a connection of its own, 10 s at most.
+  Result<auth::v1::AuthorizeSessionResponse> authorize(auth::v1::AuthorizeSessionRequest request);
+
+  // `on_end` is called from the link's thread at SIGTERM and SIGINT. Once.
+  void watch_signals(std::function<void()> on_end);
+
+  // Waits until the client has what was written to the local socket, whose other end must be closed; at most `limit`.
+  void finish(std::chrono::milliseconds limit);
+
+ private:
+  awaitable<Result<UniqueFd>> dial(std::string dial_id, Deadline deadline);
+  awaitable<Result<void>> join(std::string dial_id);
+  awaitable<void> relay();
+  awaitable<Result<auth::v1::AuthorizeSessionResponse>> ask(auth::v1::AuthorizeSessionRequest request,
+                                                            Deadline deadline);
+
+  tunnel::Address proxy_;
+  std::shared_ptr<const tunnel::Identity> me_;
+  asio::io_context loop_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(loop_);
+  asio::signal_set signals_{loop_};
+  std::unique_ptr<tunnel::Connection> client_;
+  std::unique_ptr<tunnel::Connection> local_;
+  std::promise<void> relay_ended_;
+  bool is_relaying_ = false;
+  std::thread thread_;
+};
+
+}  // namespace cairn::agent
