@@ -1,0 +1,212 @@
+#include "proxy/door.h"
+
+#include <boost/asio/connect.hpp>
+#include <fmt/format.h>
+
+#include "tunnel/relay.h"
+
+namespace cairn::proxy {
+namespace {
+
+using tunnel::Alpn;
+using tunnel::v1::SshResponse;
+
+const std::vector<Alpn> kServed = {Alpn::kTunnel, Alpn::kDial, Alpn::kSsh, Alpn::kHttp};
+constexpr std::chrono::milliseconds kAuthConnectLimit{5000};
+
+bool is_for_auth(Alpn alpn) { return alpn == Alpn::kAuth || alpn == Alpn::kEnroll; }
+
+SshResponse outcome(SshResponse::Outcome outcome, std::string message) {
+  SshResponse response;
+  response.set_outcome(outcome);
+  response.set_message(std::move(message));
+  return response;
+}
+
+awaitable<Result<std::unique_ptr<tunnel::Connection>>> connect_bare(tunnel::Address to) {
+  auto executor = co_await asio::this_coro::executor;
+  asio::ip::tcp::resolver resolver(executor);
+  auto [resolve_error, endpoints] = co_await resolver.async_resolve(to.host, std::to_string(to.port), kAwait);
+  if (resolve_error) co_return fail(Errc::kUnavailable, resolve_error.message());
+  asio::ip::tcp::socket socket(executor);
+  auto [error, endpoint] = co_await asio::async_connect(socket, endpoints, kAwait);
+  if (error) co_return fail(Errc::kUnavailable, error.message());
+  boost::system::error_code ignored;
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  co_return std::make_unique<tunnel::Connection>(std::move(socket));
+}
+
+}  // namespace
+
+Door::Door(tunnel::Listener listener, std::shared_ptr<const tunnel::Identity> me, DoorOptions options, Log log)
+    : listener_(std::move(listener)),
+      options_(std::move(options)),
+      log_(std::move(log)),
+      http_(me->self.cluster, &metrics_) {}
+
+Result<void> Door::present(std::shared_ptr<const tunnel::Identity> me) {
+  Result<std::shared_ptr<const tunnel::ServerTls>> tls = tunnel::make_server_tls(std::move(me), kServed);
+  if (!tls) return fail(tls);
+  tls_ = std::move(*tls);
+  return {};
+}
+
+awaitable<void> Door::serve() {
+  const std::shared_ptr<Door> alive = shared_from_this();
+  for (;;) {
+    Result<asio::ip::tcp::socket> socket = co_await listener_.accept();
+    if (!socket) co_return;
+    if (handshakes_ >= options_.handshakes_limit) {
+      metrics_.add(Metrics::Name::kRefused, 1, "too_many_handshakes");
+      continue;  // closes it
+    }
+    asio::co_spawn(co_await asio::this_coro::executor, receive(alive, std::move(*socket)), or_die());
+  }
+}
+
+void Door::refused(std::string_view reason, const Error& error, const std::string& from) {
+  metrics_.add(Metrics::Name::kRefused, 1, reason);
+  log_.debug("connection.refused", kv("from", from), kv("reason", reason), kv_error(error));
+}
+
+awaitable<std::unique_ptr<tunnel::Connection>> Door::admit(tunnel::Arrival* arrival) {
+  const Deadline deadline = after(options_.handshake_limit);
+  Result<Alpn> alpn = co_await arrival->greet(deadline);
+  if (!alpn) {
+    refused("greeting", alpn.error(), arrival->remote_address());
+    co_return nullptr;
+  }
+  metrics_.add(Metrics::Name::kConnections, 1, tunnel::alpn_name(*alpn));
+  if (is_for_auth(*alpn)) co_return arrival->take_over();
+  const std::string from = arrival->remote_address();
+  Result<std::unique_ptr<tunnel::Connection>> connection = co_await arrival->secure(tls_, deadline);
+  if (!connection) {
+    refused("handshake", connection.error(), from);
+    co_return nullptr;
+  }
+  co_return std::move(*connection);
+}
+
+awaitable<void> Door::receive(std::shared_ptr<Door> alive, asio::ip::tcp::socket socket) {
+  tunnel::Arrival arrival(std::move(socket));
+  alive->handshakes_++;
+  std::unique_ptr<tunnel::Connection> connection = co_await admit(&arrival);
+  alive->handshakes_--;
+  if (connection) co_await route(std::move(connection), arrival.hello());
+}
+
+awaitable<void> Door::route(std::unique_ptr<tunnel::Connection> connection, std::string hello) {
+  if (connection->can_half_close()) {
+    co_await relay_to_auth(std::move(connection), std::move(hello));
+    co_return;
+  }
+  const tunnel::Role role = connection->peer().role;
+  switch (connection->alpn()) {
+    case Alpn::kHttp: co_await http_.serve(std::move(connection)); co_return;
+    case Alpn::kTunnel:
+      if (role == tunnel::Role::kNode) co_await serve_agent(std::move(connection));
+      co_return;
+    case Alpn::kDial:
+      if (role == tunnel::Role::kNode) co_await accept_dial_back(std::move(connection));
+      co_return;
+    case Alpn::kSsh:
+      if (role == tunnel::Role::kUser) co_await serve_client(std::move(connection));
+      co_return;
+    default: co_return;
+  }
+}
+
+awaitable<void> Door::relay_to_auth(std::unique_ptr<tunnel::Connection> client, std::string hello) {
+  auto connecting = connect_bare(options_.auth);
+  Result<std::unique_ptr<tunnel::Connection>> auth = co_await within(after(kAuthConnectLimit), std::move(connecting));
+  if (!auth) {
+    metrics_.add(Metrics::Name::kRefused, 1, "auth_unreachable");
+    log_.warn("auth.unreachable", kv("address", tunnel::address_text(options_.auth)), kv_error(auth.error()));
+    co_return;
+  }
+  if (Result<void> passed = co_await (*auth)->write_bytes(asio::buffer(hello)); !passed) co_return;
+  co_await join(client.get(), auth->get());
+}
+
+awaitable<void> Door::join(tunnel::Connection* left, tunnel::Connection* right) {
+  const Counted relayed(&metrics_, Metrics::Name::kRelays);
+  std::function<void(size_t)> count = [this](size_t bytes) {
+    metrics_.add(Metrics::Name::kRelayedBytes, static_cast<int64_t>(bytes));
+  };
+  co_await tunnel::relay(left, right, std::move(count));
+}
+
+awaitable<void> Door::serve_agent(std::unique_ptr<tunnel::Connection> connection) {
+  const auto channel = std::make_shared<ControlChannel>(std::move(connection));
+  const std::string id = channel->node().id;
+  const std::string name = channel->node().name;
+  agents_.add(channel);
+  log_.info("agent.connected", kv("node", name), kv("id", id));
+  const Counted connected(&metrics_, Metrics::Name::kAgents);
+  ControlChannel::OnRefused on_refused = [this, id](std::string dial_id, std::string reason) {
+    dials_.refuse(dial_id, id, std::move(reason));
+  };
+  const Error why = co_await channel->serve(std::move(on_refused));
+  agents_.remove(channel.get());
+  log_.info("agent.disconnected", kv("node", name), kv("id", id), kv_error(why));
+}
+
+awaitable<void> Door::accept_dial_back(std::unique_ptr<tunnel::Connection> connection) {
+  auto reading = connection->read<tunnel::v1::DialBack>(tunnel::kMaxControlFrameBytes);
+  Result<std::optional<tunnel::v1::DialBack>> read =
+      co_await within(after(options_.handshake_limit), std::move(reading));
+  if (!read) co_return refused("dial_back", read.error(), connection->remote_address());
+  const std::optional<tunnel::v1::DialBack>& dial_back = *read;
+  if (!dial_back) co_return;
+  const std::string from = connection->remote_address();
+  if (Result<void> joined = dials_.join(dial_back->dial_id(), std::move(connection)); !joined)
+    refused("dial_back", joined.error(), from);
+}
+
+awaitable<Result<DialBoard::Joined>> Door::reach(std::string node, std::string client_address, SshResponse* refusal) {
+  const std::vector<std::shared_ptr<ControlChannel>> found = agents_.find(node);
+  if (found.empty())
+    *refusal = outcome(SshResponse::OUTCOME_NOT_CONNECTED, fmt::format("node \"{}\" is not connected", node));
+  if (found.size() > 1)
+    *refusal = outcome(SshResponse::OUTCOME_AMBIGUOUS,
+                       fmt::format("{} connected nodes are named \"{}\"; use the UUID (cairn ls)", found.size(), node));
+  if (found.size() != 1) co_return fail(Errc::kUnavailable, refusal->message());
+
+  tunnel::v1::Dial dial;
+  dial.set_dial_id(dials_.announce(co_await asio::this_coro::executor, found.front()->node().id));
+  dial.set_lease_ms(static_cast<uint32_t>(options_.dial_lease.count()));
+  dial.set_client_address(std::move(client_address));
+  if (Result<void> sent = found.front()->dial(dial); !sent)
+    dials_.refuse(dial.dial_id(), found.front()->node().id, sent.error().message);
+  Result<DialBoard::Joined> joined = co_await dials_.wait(dial.dial_id(), options_.dial_lease);
+  if (!joined)
+    *refusal =
+        outcome(joined.error().code == Errc::kTimeout ? SshResponse::OUTCOME_TIMEOUT : SshResponse::OUTCOME_REFUSED,
+                fmt::format("node \"{}\": {}", node, joined.error().message));
+  co_return joined;
+}
+
+awaitable<void> Door::serve_client(std::unique_ptr<tunnel::Connection> client) {
+  auto reading = client->read<tunnel::v1::SshRequest>(tunnel::kMaxControlFrameBytes);
+  Result<std::optional<tunnel::v1::SshRequest>> read =
+      co_await within(after(options_.handshake_limit), std::move(reading));
+  if (!read) co_return refused("ssh_request", read.error(), client->remote_address());
+  const std::optional<tunnel::v1::SshRequest>& request = *read;
+  if (!request) co_return;
+
+  SshResponse response = outcome(SshResponse::OUTCOME_OK, "");
+  Result<DialBoard::Joined> worker = co_await reach(request->node(), client->remote_address(), &response);
+  metrics_.add(Metrics::Name::kDials, 1, SshResponse::Outcome_Name(response.outcome()));
+  log_.debug("client.served", kv("user", client->peer().id), kv("node", request->node()),
+             kv("outcome", SshResponse::Outcome_Name(response.outcome())));
+  Result<void> told = co_await client->write(response);
+  if (!worker) {
+    if (told) co_await client->close_gracefully();
+    co_return;
+  }
+  if (!told) co_return;
+  if (Result<void> greeted = co_await (*worker)->write(tunnel::v1::DialJoined()); !greeted) co_return;
+  co_await join(client.get(), worker->get());
+}
+
+}  // namespace cairn::proxy
