@@ -42,7 +42,7 @@ void AgentOptions::declare(Options& table) {
   table.add("bpf_dir", &bpf_dir,
             "Directory on a bpffs for the pinned programs and maps; mounted when it is not on one");
   table.add("require_capture", &require_capture,
-            "End when the kernel accepts no capture tier, instead of going on without");
+            "End when the kernel accepts no capture tier; --require-capture=false goes on without");
   table.add(
       "linger_limit", &linger_limit,
       "How long a recording stays open after the terminal while processes live, at most; 0 leaves it to the role");

@@ -1,0 +1,47 @@
+#include "agent/supervisor/heartbeat.h"
+
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+namespace cairn::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+class CountingAuth final : public AuthCaller {
+ public:
+  awaitable<Result<auth::v1::Response>> call(auth::v1::Request request, milliseconds) override {
+    co_await asio::post(asio::use_awaitable);
+    beats.push_back(request.heartbeat());
+    if (is_down) co_return fail(Errc::kUnavailable, "connection refused");
+    co_return auth::v1::Response();
+  }
+  bool is_connected() const override { return !is_down; }
+
+  std::vector<auth::v1::HeartbeatRequest> beats;
+  bool is_down = false;
+};
+
+TEST(Heartbeat, DescribesTheNodeAsItIsEachTimeAndGoesOnWhenOneIsMissed) {
+  asio::io_context io;
+  CountingAuth auth;
+  auth.is_down = true;
+  uint64_t spool_bytes = 0;
+  Heartbeat heartbeat(
+      &auth,
+      [&spool_bytes] {
+        auth::v1::HeartbeatRequest beat;
+        beat.set_spool_bytes(++spool_bytes);
+        return beat;
+      },
+      milliseconds(1), Log("heartbeat-test", LogLevel::kError));
+  asio::co_spawn(io, heartbeat.run(), or_die());
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (auth.beats.size() < 3 && std::chrono::steady_clock::now() < deadline) io.run_one_for(milliseconds(100));
+  ASSERT_GE(auth.beats.size(), 3u);
+  EXPECT_EQ(auth.beats[0].spool_bytes(), 1u);
+  EXPECT_EQ(auth.beats[2].spool_bytes(), 3u);
+}
+
+}  // namespace
+}  // namespace cairn::agent
