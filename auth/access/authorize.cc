@@ -151,16 +151,39 @@ std::vector<std::string> logins_of(const std::vector<v1::Role>& roles) {
   return {logins.begin(), logins.end()};
 }
 
-Result<v1::RecordingPolicy> authorize(const Subject& subject, const Action& action, Store& store) {
+namespace {
+
+Result<Policy> decide(const Subject& subject, const Action& action, const std::vector<v1::Role>& roles) {
   switch (subject.kind) {
     case Subject::Kind::kRoot: return authorize_root(action);
     case Subject::Kind::kNode: return authorize_node(subject, action);
     case Subject::Kind::kProxy: return authorize_proxy(subject, action);
     case Subject::Kind::kUser: break;
   }
-  const Result<std::vector<v1::Role>> roles = store.roles_of(subject.name);
+  return std::visit(ByRoles{.subject = subject, .roles = roles}, action);
+}
+
+Result<std::vector<v1::Role>> roles_of(const Subject& subject, Store& store) {
+  if (subject.kind != Subject::Kind::kUser) return std::vector<v1::Role>();
+  return store.roles_of(subject.name);
+}
+
+}  // namespace
+
+Result<v1::RecordingPolicy> authorize(const Subject& subject, const Action& action, Store& store) {
+  const Result<std::vector<v1::Role>> roles = roles_of(subject, store);
   if (!roles) return fail(roles);
-  return std::visit(ByRoles{.subject = subject, .roles = *roles}, action);
+  return decide(subject, action, *roles);
+}
+
+Result<std::vector<v1::Node>> visible_nodes(const Subject& subject, std::vector<v1::Node> nodes, Store& store) {
+  const Result<std::vector<v1::Role>> roles = roles_of(subject, store);
+  if (!roles) return fail(roles);
+  std::vector<v1::Node> visible;
+  for (v1::Node& node : nodes) {
+    if (decide(subject, SeeNode{.node = node}, *roles)) visible.push_back(std::move(node));
+  }
+  return visible;
 }
 
 }  // namespace cairn::auth

@@ -55,6 +55,10 @@ using Action =
 //   fails    kDenied with a sentence that says what is missing and whom to ask. The store's errors: no answer is a no.
 Result<v1::RecordingPolicy> authorize(const Subject& subject, const Action& action, Store& store);
 
+// Those of the nodes that the subject may see, in the given order: authorize() with SeeNode for each, with one look at
+// their roles.
+Result<std::vector<v1::Node>> visible_nodes(const Subject& subject, std::vector<v1::Node> nodes, Store& store);
+
 // The verbs that a role may hold besides "*".
 const std::vector<std::string>& known_verbs();
 // True if a role with these labels reaches the node: every label must match; "*" as value matches any, as key with "*"

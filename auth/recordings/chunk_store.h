@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "recorder/chunk.h"
+
+namespace cairn::auth {
+
+// How much of a recording is stored durably.
+struct RecordingState {
+  uint64_t chunks = 0;
+  uint64_t bytes = 0;
+  bool is_complete = false;  // the last chunk is the final one
+};
+
+// Where recordings lie: per session a sequence of chunks, byte for byte as they came. Every backend passes
+// tests/chunk_store_conformance. Thread-safe; blocks on the disk. A session is named by its UUID, checked by the
+// caller.
+class ChunkStore {
+ public:
+  ChunkStore() = default;
+  ChunkStore(const ChunkStore&) = delete;
+  ChunkStore& operator=(const ChunkStore&) = delete;
+  virtual ~ChunkStore() = default;
+
+  // Zero chunks when there is nothing of this session.
+  //   fails  kCorrupt: what is stored is damaged beyond a torn end; it is left as it is. An errno.
+  virtual Result<RecordingState> state(const std::string& session_id) = 0;
+
+  // Appends one whole chunk; once this returns, power loss keeps it.
+  //   header  that of `chunk`, checked; its number is the state's count of chunks
+  //   fails   kInvalid: it is not the next chunk, or the recording is complete. kUnavailable: the disk is full or
+  //           refuses; nothing is acknowledged. As state().
+  virtual Result<RecordingState> append(const std::string& session_id, const recorder::ChunkHeader& header,
+                                        std::string_view chunk) = 0;
+
+  // Up to `limit_bytes` durable bytes from `offset`; empty at the end.
+  virtual Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) = 0;
+
+  // All sessions of which something is stored, in no order.
+  virtual Result<std::vector<std::string>> session_ids() = 0;
+};
+
+}  // namespace cairn::auth

@@ -1,0 +1,140 @@
+#include "auth/recordings/directory_chunk_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "auth/recordings/recording_walk.h"
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/unique_fd.h"
+
+namespace cairn::auth {
+namespace {
+
+constexpr size_t kMaxEntries = 4096;
+constexpr std::string_view kSuffix = ".rec";
+
+Failure disk_refuses(const Error& error) {
+  return fail(Errc::kUnavailable, fmt::format("auth cannot store the recording: {}", error.message));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DirectoryChunkStore>> DirectoryChunkStore::open(std::filesystem::path folder) {
+  if (Result<void> made = make_private_directory(folder); !made) return fail(made);
+  return std::unique_ptr<DirectoryChunkStore>(new DirectoryChunkStore(std::move(folder)));
+}
+
+std::shared_ptr<DirectoryChunkStore::Entry> DirectoryChunkStore::entry_of(const std::string& session_id) {
+  const std::lock_guard lock(mutex_);
+  if (entries_.size() >= kMaxEntries) forget_idle();
+  std::shared_ptr<Entry>& entry = entries_[session_id];
+  if (!entry) entry = std::make_shared<Entry>();
+  return entry;
+}
+
+// What nobody works with is read again from its file when it is needed. Not so after a failed sync: the kernel's cache
+// then shows what the disk may not hold, and only our memory knows better.
+void DirectoryChunkStore::forget_idle() {
+  std::erase_if(entries_, [](const auto& item) {
+    const Entry& entry = *item.second;
+    return item.second.use_count() == 1 && !(entry.file && entry.file->refusal());
+  });
+}
+
+Result<void> DirectoryChunkStore::load(const std::string& session_id, Entry& entry) {
+  if (entry.is_loaded) return {};
+  Result<recorder::SpoolFile> file = recorder::SpoolFile::open_abandoned(path_of(session_id));
+  if (!file && file.error().code == Errc::kNotFound) {
+    entry.is_loaded = true;
+    return {};
+  }
+  if (!file) return fail(file);
+  const Result<RecordingState> state = walk_recording(*file, session_id);
+  if (!state) return fail(state);
+  if (file->bytes() > state->bytes) {
+    if (Result<void> cut = file->cut(state->bytes); !cut) return disk_refuses(cut.error());
+  }
+  entry.state = *state;
+  if (!state->is_complete) entry.file.emplace(std::move(*file));
+  entry.is_loaded = true;
+  return {};
+}
+
+Result<RecordingState> DirectoryChunkStore::state(const std::string& session_id) {
+  const std::shared_ptr<Entry> entry = entry_of(session_id);
+  const std::lock_guard lock(entry->mutex);
+  if (Result<void> loaded = load(session_id, *entry); !loaded) return fail(loaded);
+  return entry->state;
+}
+
+Result<void> DirectoryChunkStore::append_first(const std::string& session_id, Entry& entry, std::string_view chunk) {
+  Result<recorder::SpoolFile> file = recorder::SpoolFile::create_nameless(path_of(session_id));
+  if (!file) return disk_refuses(file.error());
+  if (Result<void> appended = file->append(chunk, UINT64_MAX); !appended) return disk_refuses(appended.error());
+  if (Result<void> published = file->publish(); !published) return disk_refuses(published.error());
+  entry.file.emplace(std::move(*file));
+  return {};
+}
+
+Result<RecordingState> DirectoryChunkStore::append(const std::string& session_id, const recorder::ChunkHeader& header,
+                                                   std::string_view chunk) {
+  const std::shared_ptr<Entry> entry = entry_of(session_id);
+  const std::lock_guard lock(entry->mutex);
+  if (Result<void> loaded = load(session_id, *entry); !loaded) return fail(loaded);
+  if (entry->state.is_complete)
+    return fail(Errc::kInvalid, fmt::format("the recording is complete with {} chunks", entry->state.chunks));
+  if (header.number != entry->state.chunks)
+    return fail(Errc::kInvalid, fmt::format("chunk {} where {} is next", header.number, entry->state.chunks));
+  if (!entry->file) {
+    if (Result<void> stored = append_first(session_id, *entry, chunk); !stored) return fail(stored);
+  } else if (Result<void> stored = entry->file->append(chunk, UINT64_MAX); !stored) {
+    return disk_refuses(stored.error());
+  }
+  entry->state.chunks += 1;
+  entry->state.bytes += chunk.size();
+  entry->state.is_complete = header.is_final;
+  if (header.is_final) entry->file.reset();
+  return entry->state;
+}
+
+Result<std::string> DirectoryChunkStore::read(const std::string& session_id, uint64_t offset, size_t limit_bytes) {
+  const Result<RecordingState> stored = state(session_id);
+  if (!stored) return fail(stored);
+  if (offset >= stored->bytes) return std::string();
+  const UniqueFd file(::open(path_of(session_id).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return fail_errno(fmt::format("open {}", path_of(session_id).string()));
+  std::string bytes(std::min<uint64_t>(limit_bytes, stored->bytes - offset), '\0');
+  size_t got = 0;
+  while (got < bytes.size()) {
+    const ssize_t part = ::pread(file.get(), bytes.data() + got, bytes.size() - got, static_cast<off_t>(offset + got));
+    if (part < 0 && errno == EINTR) continue;
+    if (part < 0) return fail_errno(fmt::format("read {}", path_of(session_id).string()));
+    if (part == 0) break;  // somebody has cut the file under us; the reader sees a recording that ends early
+    got += static_cast<size_t>(part);
+  }
+  bytes.resize(got);
+  return bytes;
+}
+
+Result<std::vector<std::string>> DirectoryChunkStore::session_ids() {
+  std::vector<std::string> ids;
+  std::error_code error;
+  std::filesystem::directory_iterator files(folder_, error);
+  for (; !error && files != std::filesystem::directory_iterator(); files.increment(error)) {
+    const std::string name = files->path().filename().string();
+    if (!name.ends_with(kSuffix)) continue;
+    std::string id = name.substr(0, name.size() - kSuffix.size());
+    if (is_uuid(id)) ids.push_back(std::move(id));
+  }
+  if (error) return fail(error, fmt::format("list {}: {}", folder_.string(), error.message()));
+  return ids;
+}
+
+}  // namespace cairn::auth

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "auth/recordings/chunk_store.h"
+#include "recorder/spool_file.h"
+
+namespace cairn::auth {
+
+// Recordings as files UUID.rec in one folder (0700, files 0600), each what the node's spool file was. The file is the
+// truth: how much is stored is read from it, and a torn end, which a crash may leave, is cut when it is first opened.
+class DirectoryChunkStore final : public ChunkStore {
+ public:
+  // Makes the folder when it is missing.
+  static Result<std::unique_ptr<DirectoryChunkStore>> open(std::filesystem::path folder);
+
+  Result<RecordingState> state(const std::string& session_id) override;
+  Result<RecordingState> append(const std::string& session_id, const recorder::ChunkHeader& header,
+                                std::string_view chunk) override;
+  Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) override;
+  Result<std::vector<std::string>> session_ids() override;
+
+ private:
+  // What is known of one recording. shared_ptr: the table forgets entries while a thread may still work with one.
+  struct Entry {
+    std::mutex mutex;
+    bool is_loaded = false;
+    std::optional<recorder::SpoolFile> file;  // open for appending; closed when complete
+    RecordingState state;
+  };
+
+  explicit DirectoryChunkStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  std::filesystem::path path_of(const std::string& session_id) const { return folder_ / (session_id + ".rec"); }
+  std::shared_ptr<Entry> entry_of(const std::string& session_id);
+  void forget_idle();
+  Result<void> load(const std::string& session_id, Entry& entry);
+  Result<void> append_first(const std::string& session_id, Entry& entry, std::string_view chunk);
+
+  std::filesystem::path folder_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Entry>> entries_;
+};
+
+}  // namespace cairn::auth

@@ -1,0 +1,102 @@
+#include "auth/recordings/session_facts.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace cairn::auth {
+namespace {
+
+constexpr size_t kMaxCommandBytes = 1024;
+constexpr int64_t kNsPerS = 1'000'000'000;
+
+// At most `limit` bytes, cut between two UTF-8 characters.
+std::string cut_text(const std::string& text, size_t limit) {
+  if (text.size() <= limit) return text;
+  size_t end = limit;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+Failure not_authorized(std::string_view what, const std::string& claimed, const std::string& authorized) {
+  return fail(Errc::kDenied,
+              fmt::format("the recording names {} \"{}\", and auth has authorized \"{}\"", what, claimed, authorized));
+}
+
+Result<void> check_begin(const v1::Session& authorized, const recorder::Begin& begin) {
+  if (begin.session_id() != authorized.id()) return not_authorized("session", begin.session_id(), authorized.id());
+  if (begin.node_id() != authorized.node_id()) return not_authorized("node", begin.node_id(), authorized.node_id());
+  if (begin.user() != authorized.user()) return not_authorized("user", begin.user(), authorized.user());
+  if (begin.login() != authorized.login()) return not_authorized("login", begin.login(), authorized.login());
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_batch(const v1::Session& authorized, const recorder::ChunkHeader& header,
+                         const recorder::Batch& batch) {
+  if (header.number == 0) {
+    if (batch.events_size() == 0 || !batch.events(0).has_begin())
+      return fail(Errc::kInvalid, "chunk 0 does not begin with the recording's Begin");
+    if (Result<void> right = check_begin(authorized, batch.events(0).begin()); !right) return right;
+  }
+  if (header.is_final && (batch.events_size() == 0 || !batch.events(batch.events_size() - 1).has_end()))
+    return fail(Errc::kInvalid,
+                fmt::format("chunk {} is final and does not end with the recording's End", header.number));
+  return {};
+}
+
+std::string first_command(const recorder::Batch& batch) {
+  for (const recorder::Event& event : batch.events()) {
+    if (event.has_channel_opened()) return cut_text(event.channel_opened().command(), kMaxCommandBytes);
+  }
+  return {};
+}
+
+int64_t start_of(const recorder::Batch& first) { return first.events(0).begin().wall_ns() / kNsPerS; }
+
+int64_t end_of(const recorder::Batch& first, const recorder::Event& end) {
+  const recorder::Event& begin = first.events(0);
+  const uint64_t lasted_ns = end.boot_ns() > begin.boot_ns() ? end.boot_ns() - begin.boot_ns() : 0;
+  // Whole seconds are added, so that no foreign number can overflow. Never 0, which would say that the session lives.
+  return std::max<int64_t>(1, start_of(first) + static_cast<int64_t>(lasted_ns / uint64_t{kNsPerS}));
+}
+
+std::string_view reason_text(recording::v1::EndReason reason) {
+  switch (reason) {
+    case recording::v1::END_REASON_COMPLETE: return "complete";
+    case recording::v1::END_REASON_LIMIT: return "limit";
+    default: return "interrupted";
+  }
+}
+
+AuditEvent end_event(const v1::Session& session, const SessionEnd& facts, const recorder::End& end) {
+  AuditEvent event;
+  event.set_kind("session.end");
+  event.set_user(session.user());
+  event.set_node_id(session.node_id());
+  event.set_node_name(session.node_name());
+  event.set_session_id(session.id());
+  event.set_success(end.reason() == recording::v1::END_REASON_COMPLETE ||
+                    end.reason() == recording::v1::END_REASON_LIMIT);
+  event.set_message(
+      fmt::format("session of {} as {} on {} ended ({}): {} programs, {} files, {} connections, {} kernel "
+                  "events missing",
+                  session.user(), session.login(), session.node_name(), facts.reason, end.execs(), end.opens(),
+                  end.connects(), end.kernel_missing()));
+  auto& fields = *event.mutable_fields();
+  fields["login"] = session.login();
+  fields["reason"] = facts.reason;
+  fields["bytes"] = std::to_string(facts.bytes);
+  fields["chunks"] = std::to_string(facts.chunks);
+  fields["output_bytes"] = std::to_string(end.output_bytes());
+  fields["execs"] = std::to_string(end.execs());
+  fields["opens"] = std::to_string(end.opens());
+  fields["connects"] = std::to_string(end.connects());
+  fields["kernel_issued"] = std::to_string(end.kernel_issued());
+  fields["kernel_stored"] = std::to_string(end.kernel_stored());
+  fields["kernel_missing"] = std::to_string(end.kernel_missing());
+  return event;
+}
+
+}  // namespace cairn::auth
