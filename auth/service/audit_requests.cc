@@ -1,0 +1,53 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "auth/access/names.h"
+#include "auth/service/service.h"
+
+namespace cairn::auth {
+namespace {
+
+constexpr uint32_t kDefaultEvents = 100;
+constexpr uint32_t kMaxEvents = 1000;
+constexpr int64_t kNsPerS = 1'000'000'000;
+constexpr int64_t kMaxWallS = INT64_MAX / kNsPerS;
+
+Result<void> check_search(const v1::SearchAuditRequest& request) {
+  if (request.kinds_size() > static_cast<int>(kMaxListEntries))
+    return fail(Errc::kInvalid, fmt::format("{} kinds, at most {}", request.kinds_size(), kMaxListEntries));
+  for (const int64_t time : {request.since_wall_s(), request.until_wall_s()}) {
+    if (time < 0 || time > kMaxWallS) return fail(Errc::kInvalid, "a time before 1970 or too far in the future");
+  }
+  return {};
+}
+
+}  // namespace
+
+Service::Answer Service::search_audit(const Subject& caller, const v1::SearchAuditRequest& request) {
+  if (Result<void> allowed = require_verb(caller, "audit"); !allowed) return fail(allowed);
+  if (Result<void> good = check_search(request); !good) return fail(good);
+  AuditQuery query{.since_wall_ns = request.since_wall_s() * kNsPerS,
+                   .until_wall_ns = request.until_wall_s() == 0 ? INT64_MAX : request.until_wall_s() * kNsPerS,
+                   .kinds = {request.kinds().begin(), request.kinds().end()},
+                   .user = request.user(),
+                   .node_ids = {},
+                   .session_id = request.session_id(),
+                   .limit = request.limit() == 0 ? kDefaultEvents : std::min(request.limit(), kMaxEvents),
+                   .page_token = request.page_token(),
+                   .is_ascending = request.ascending()};
+  if (!request.node().empty()) {
+    Result<std::vector<std::string>> ids = node_ids_of(request.node());
+    if (!ids) return fail(ids);
+    query.node_ids = std::move(*ids);
+  }
+  Result<Page<AuditEvent>> page = store_->search_audit(query);
+  if (!page) return fail(page);
+  v1::Response response;
+  v1::SearchAuditResponse& found = *response.mutable_search_audit();
+  found.set_next_page_token(page->next_page_token);
+  for (AuditEvent& event : page->rows) *found.add_events() = std::move(event);
+  return response;
+}
+
+}  // namespace cairn::auth

@@ -1,0 +1,48 @@
+#include "auth/service/data_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+
+namespace cairn::auth {
+namespace {
+
+constexpr size_t kMaxClusterFileBytes = 256;
+
+Result<void> check_cluster(const std::filesystem::path& path, const std::string& cluster) {
+  const std::filesystem::path file = path / "cluster";
+  Result<std::string> stored = read_file(file, kMaxClusterFileBytes);
+  if (!stored && stored.error().code == std::errc::no_such_file_or_directory)
+    return write_file_atomically(file, cluster + '\n', 0600);
+  if (!stored) return fail(stored);
+  while (stored->ends_with('\n')) stored->pop_back();
+  if (*stored == cluster) return {};
+  return fail(Errc::kInvalid, fmt::format("{} belongs to cluster \"{}\", and the configuration says \"{}\"; set "
+                                          "cluster to \"{}\", or choose another --data-dir",
+                                          path.string(), *stored, cluster, *stored));
+}
+
+}  // namespace
+
+Result<DataDirectory> DataDirectory::open(const std::filesystem::path& path, const std::string& cluster) {
+  if (Result<void> made = make_private_directory(path); !made) return fail(made);
+  const std::filesystem::path lock_path = path / "auth.lock";
+  UniqueFd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) return fail_errno(fmt::format("open {}", lock_path.string()));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail_errno(fmt::format("lock {}", lock_path.string()));
+    return fail(
+        Errc::kAlreadyExists,
+        fmt::format("{} is in use by another cairn-auth; stop it, or choose another --data-dir", path.string()));
+  }
+  if (Result<void> right = check_cluster(path, cluster); !right) return fail(right);
+  return DataDirectory(std::move(lock));
+}
+
+}  // namespace cairn::auth

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace cairn::auth {
+
+// Auth's directory (0700), held by one process: an exclusive flock(2) on auth.lock, which the kernel releases however
+// the process ends.
+class DataDirectory {
+ public:
+  // Makes it when it is missing, and writes the cluster's name into it the first time.
+  //   fails  kAlreadyExists: another cairn-auth runs on it. kInvalid: it belongs to another cluster. An errno. The
+  //          sentence names it and what to do.
+  static Result<DataDirectory> open(const std::filesystem::path& path, const std::string& cluster);
+
+ private:
+  explicit DataDirectory(UniqueFd lock) : lock_(std::move(lock)) {}
+
+  UniqueFd lock_;
+};
+
+}  // namespace cairn::auth

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "auth/access/authorize.h"
+#include "auth/recordings/recordings.h"
+#include "auth/service/enrolment.h"
+#include "auth/service/issuer.h"
+#include "auth/store/store.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "proto/auth.pb.h"
+
+namespace cairn::auth {
+
+// What is remembered between the requests of one connection.
+struct Conversation {
+  std::set<std::string> recordings_read;  // each is in the audit log once
+};
+
+// cairn-auth/1: what each request does. Every request is checked, authorized, carried out and audited here; how it came
+// is the server's matter. Thread-safe; blocks on the disk: call it on a pool.
+class Service {
+ public:
+  // What is handed in outlives it.
+  Service(Store* store, Recordings* recordings, const Issuer* issuer, Enrolment* enrolment, const Clock* clock, Log log)
+      : store_(store),
+        recordings_(recordings),
+        issuer_(issuer),
+        enrolment_(enrolment),
+        clock_(clock),
+        log_(std::move(log)) {}
+
+  // The answer, refusals included. `caller` is who the connection's certificate or socket says; that they have not been
+  // deleted since is checked here, each time. One request of a conversation at a time.
+  v1::Response answer(const Subject& caller, const v1::Request& request, Conversation& conversation);
+
+ private:
+  using Answer = Result<v1::Response>;
+
+  Result<void> recognise(const Subject& caller);
+  Answer dispatch(const Subject& caller, const v1::Request& request, Conversation& conversation);
+  Answer dispatch_to_people(const Subject& caller, const v1::Request& request);
+
+  // node_requests.cc
+  Answer heartbeat(const Subject& caller, const v1::HeartbeatRequest& request);
+  Answer renew(const Subject& caller, const v1::RenewRequest& request);
+  Answer append_audit(const Subject& caller, const v1::AppendAuditRequest& request);
+  Answer list_nodes(const Subject& caller, const v1::ListNodesRequest& request);
+  Answer delete_node(const Subject& caller, const v1::DeleteNodeRequest& request);
+
+  // session_requests.cc
+  Answer authorize_session(const Subject& caller, const v1::AuthorizeSessionRequest& request);
+  Answer grant_session(const Subject& caller, const v1::AuthorizeSessionRequest& request, const std::string& user);
+  Result<void> deny_session(const Subject& caller, const v1::AuthorizeSessionRequest& request, const std::string& user,
+                            const Error& why);
+  Answer list_sessions(const Subject& caller, const v1::ListSessionsRequest& request);
+  Answer open_upload(const Subject& caller, const v1::OpenUploadRequest& request);
+  Answer upload_chunk(const Subject& caller, const v1::UploadChunkRequest& request);
+  Answer read_recording(const Subject& caller, const v1::ReadRecordingRequest& request, Conversation& conversation);
+  Result<std::string> session_called(const std::string& prefix);
+
+  // people_requests.cc
+  Answer status(const Subject& caller);
+  Answer put_user(const Subject& caller, const v1::PutUserRequest& request);
+  Answer list_users(const Subject& caller);
+  Answer delete_user(const Subject& caller, const v1::DeleteUserRequest& request);
+  Answer set_password(const Subject& caller, const v1::SetPasswordRequest& request);
+  Answer put_role(const Subject& caller, const v1::PutRoleRequest& request);
+  Answer list_roles(const Subject& caller);
+  Answer delete_role(const Subject& caller, const v1::DeleteRoleRequest& request);
+
+  // token_requests.cc
+  Answer create_token(const Subject& caller, const v1::CreateTokenRequest& request);
+  Answer list_tokens(const Subject& caller);
+  Answer delete_token(const Subject& caller, const v1::DeleteTokenRequest& request);
+
+  // audit_requests.cc
+  Answer search_audit(const Subject& caller, const v1::SearchAuditRequest& request);
+
+  Result<void> require_verb(const Subject& caller, const std::string& verb);
+  // UUIDs of the hosts of this name or UUID; a UUID of a host that is gone stands for itself.
+  Result<std::vector<std::string>> node_ids_of(const std::string& name);
+  void set_online(v1::Node& node) const;
+  int64_t begun_after_wall_ns() const;
+
+  Store* store_;
+  Recordings* recordings_;
+  const Issuer* issuer_;
+  Enrolment* enrolment_;
+  const Clock* clock_;
+  Log log_;
+};
+
+v1::Response done();
+// An Error response of the code that stands for `error`.
+v1::Response refusal(const Error& error);
+
+}  // namespace cairn::auth

@@ -1,0 +1,193 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "auth/access/names.h"
+#include "auth/service/audit_events.h"
+#include "auth/service/service.h"
+#include "base/bytes.h"
+
+namespace cairn::auth {
+namespace {
+
+constexpr uint32_t kDefaultSessions = 50;
+constexpr uint32_t kMaxSessions = 1000;
+constexpr uint32_t kDefaultReadBytes = 262'144;
+constexpr uint32_t kMaxReadBytes = 1 << 20;
+constexpr size_t kMinPrefixChars = 4;
+constexpr size_t kUuidChars = 36;
+constexpr size_t kMaxRecordingsRemembered = 1000;
+
+AuditEvent session_event(const Subject& node, const v1::AuthorizeSessionRequest& request, const std::string& user,
+                         std::string_view kind, bool success, std::string_view message) {
+  AuditEvent event = event_by(node, kind, success, message,
+                              {{"login", request.login()}, {"client_address", request.client_address()}});
+  event.set_user(user);
+  event.set_session_id(request.session_id());
+  return event;
+}
+
+}  // namespace
+
+Service::Answer Service::authorize_session(const Subject& caller, const v1::AuthorizeSessionRequest& request) {
+  if (const auto allowed = authorize(caller, ServeSessions{}, *store_); !allowed) return fail(allowed);
+  if (!is_uuid(request.session_id())) return fail(Errc::kInvalid, "session_id is no UUID");
+  if (Result<void> good = check_login(request.login()); !good) return fail(good);
+  if (Result<void> good = check_text("client_address", request.client_address(), 128); !good) return fail(good);
+  const Result<SshCertificateView> certificate =
+      issuer_->authorities().ssh_users().verify(request.ssh_certificate(), clock_->wall_s());
+  const std::string user = certificate ? certificate->key_id : "";
+  Answer granted = certificate ? grant_session(caller, request, user) : Answer(fail(certificate));
+  if (granted || (granted.error().code != Errc::kDenied && granted.error().code != Errc::kInvalid)) return granted;
+  if (Result<void> noted = deny_session(caller, request, user, granted.error()); !noted) return fail(noted);
+  return fail(Errc::kDenied, granted.error().message);
+}
+
+Service::Answer Service::grant_session(const Subject& caller, const v1::AuthorizeSessionRequest& request,
+                                       const std::string& user) {
+  const Subject person{.kind = Subject::Kind::kUser, .name = user, .id = {}};
+  if (Result<void> known = recognise(person); !known) return fail(known);
+  const Result<HostRecord> host = store_->find_host(caller.id);
+  if (!host) return fail(host);
+  const StartSession wanted{.login = request.login(), .node = host->node};
+  const Result<v1::RecordingPolicy> policy = authorize(person, wanted, *store_);
+  if (!policy) return fail(policy);
+
+  SessionRecord record;
+  record.authorized_wall_ns = clock_->wall_ns();
+  record.session.set_id(request.session_id());
+  record.session.set_user(user);
+  record.session.set_login(request.login());
+  record.session.set_node_id(caller.id);
+  record.session.set_node_name(host->node.name());
+  record.session.set_client_address(request.client_address());
+  record.session.set_start_wall_s(clock_->wall_s());
+  AuditEvent event = session_event(caller, request, user, "session.start", true,
+                                   fmt::format("{} may log in as {} on {}", user, request.login(), host->node.name()));
+  if (Result<void> added = store_->add_session(record, at(clock_->wall_ns(), std::move(event))); !added)
+    return fail(added);
+  v1::Response response;
+  response.mutable_authorize_session()->set_user(user);
+  *response.mutable_authorize_session()->mutable_policy() = *policy;
+  return response;
+}
+
+Result<void> Service::deny_session(const Subject& caller, const v1::AuthorizeSessionRequest& request,
+                                   const std::string& user, const Error& why) {
+  log_.warn("session.denied", kv("user", user), kv("login", request.login()), kv("node", caller.name),
+            kv("reason", why.message));
+  AuditEvent event = session_event(caller, request, user, "session.denied", false, why.message);
+  return store_->append_audit(at(clock_->wall_ns(), std::move(event)));
+}
+
+Service::Answer Service::list_sessions(const Subject& caller, const v1::ListSessionsRequest& request) {
+  SessionQuery query{.state = request.state(),
+                     .user = request.user(),
+                     .node_ids = {},
+                     .begun_after_wall_ns = begun_after_wall_ns(),
+                     .limit = request.limit() == 0 ? kDefaultSessions : std::min(request.limit(), kMaxSessions),
+                     .page_token = request.page_token()};
+  if (!request.node().empty()) {
+    Result<std::vector<std::string>> ids = node_ids_of(request.node());
+    if (!ids) return fail(ids);
+    query.node_ids = std::move(*ids);
+  }
+  // Who may not see everybody's sessions gets their own; asking for another person's by name is refused.
+  const Result<v1::RecordingPolicy> all = authorize(caller, SeeSession{.user = request.user()}, *store_);
+  if (!all && (all.error().code != Errc::kDenied || !request.user().empty() || caller.kind != Subject::Kind::kUser))
+    return fail(all);
+  if (!all) query.user = caller.name;
+  Result<Page<v1::Session>> page = store_->list_sessions(query);
+  if (!page) return fail(page);
+  v1::Response response;
+  v1::ListSessionsResponse& list = *response.mutable_list_sessions();
+  list.set_next_page_token(page->next_page_token);
+  for (v1::Session& session : page->rows) {
+    if (!session.recording_complete()) {
+      // A damaged recording must not hide the list of the others.
+      const RecordingState state = recordings_->state(session.id()).value_or(RecordingState());
+      session.set_recording_bytes(state.bytes);
+      session.set_recording_chunks(state.chunks);
+    }
+    *list.add_sessions() = std::move(session);
+  }
+  return response;
+}
+
+Service::Answer Service::open_upload(const Subject& caller, const v1::OpenUploadRequest& request) {
+  if (const auto allowed = authorize(caller, ServeSessions{}, *store_); !allowed) return fail(allowed);
+  const Result<RecordingState> state = recordings_->open_upload(caller.id, request.session_id());
+  if (!state) return fail(state);
+  v1::Response response;
+  response.mutable_open_upload()->set_durable_chunks(state->chunks);
+  response.mutable_open_upload()->set_durable_bytes(state->bytes);
+  response.mutable_open_upload()->set_complete(state->is_complete);
+  return response;
+}
+
+Service::Answer Service::upload_chunk(const Subject& caller, const v1::UploadChunkRequest& request) {
+  if (const auto allowed = authorize(caller, ServeSessions{}, *store_); !allowed) return fail(allowed);
+  const Result<RecordingState> state =
+      recordings_->upload(caller.id, request.session_id(), request.number(), request.chunk());
+  if (!state) return fail(state);
+  v1::Response response;
+  response.mutable_upload_chunk()->set_durable_chunks(state->chunks);
+  response.mutable_upload_chunk()->set_complete(state->is_complete);
+  return response;
+}
+
+Result<std::string> Service::session_called(const std::string& prefix) {
+  const bool is_hex = prefix.find_first_not_of("0123456789abcdef-") == std::string::npos;
+  if (prefix.size() < kMinPrefixChars || prefix.size() > kUuidChars || !is_hex) {
+    return fail(Errc::kInvalid, fmt::format("a session is named by its UUID, or by at least {} characters of its "
+                                            "beginning; \"cairn sessions ls\" lists them",
+                                            kMinPrefixChars));
+  }
+  constexpr uint32_t kShown = 3;
+  const Result<std::vector<std::string>> ids = store_->session_ids(prefix, kShown);
+  if (!ids) return fail(ids);
+  if (ids->empty())
+    return fail(Errc::kNotFound, fmt::format("no session {}; \"cairn sessions ls\" lists them", prefix));
+  if (ids->size() > 1) {
+    return fail(Errc::kInvalid,
+                fmt::format("several sessions begin with {}: {}; give more of it", prefix, fmt::join(*ids, ", ")));
+  }
+  return ids->front();
+}
+
+Service::Answer Service::read_recording(const Subject& caller, const v1::ReadRecordingRequest& request,
+                                        Conversation& conversation) {
+  const Result<std::string> id = session_called(request.session_id());
+  if (!id) return fail(id);
+  const Result<SessionRecord> record = store_->find_session(*id);
+  if (!record) return fail(record);
+  const v1::Session& session = record->session;
+  if (const auto allowed = authorize(caller, SeeSession{.user = session.user()}, *store_); !allowed)
+    return fail(allowed);
+  if (!conversation.recordings_read.contains(*id)) {
+    AuditEvent event = event_by(
+        caller, "recording.read", true,
+        fmt::format("{} read the recording of {}'s session on {}", caller.text(), session.user(), session.node_name()),
+        {{"owner", session.user()}});
+    event.set_session_id(*id);
+    event.set_node_id(session.node_id());
+    event.set_node_name(session.node_name());
+    if (Result<void> noted = store_->append_audit(at(clock_->wall_ns(), std::move(event))); !noted) return fail(noted);
+    if (conversation.recordings_read.size() < kMaxRecordingsRemembered) conversation.recordings_read.insert(*id);
+  }
+  const size_t limit = request.limit() == 0 ? kDefaultReadBytes : std::min(request.limit(), kMaxReadBytes);
+  Result<std::string> bytes = recordings_->read(*id, request.offset(), limit);
+  if (!bytes) return fail(bytes);
+  const Result<RecordingState> state = recordings_->state(*id);
+  if (!state) return fail(state);
+  v1::Response response;
+  v1::ReadRecordingResponse& read = *response.mutable_read_recording();
+  read.set_session_id(*id);
+  read.set_data(std::move(*bytes));
+  read.set_size(state->bytes);
+  // Of a node that was removed nothing more can come, complete or not.
+  read.set_complete(state->is_complete || session.end_wall_s() != 0);
+  return response;
+}
+
+}  // namespace cairn::auth
