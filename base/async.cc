@@ -11,6 +11,10 @@ awaitable<void> sleep_for(std::chrono::milliseconds wait) {
   co_await timer.async_wait(kAwait);
 }
 
+// Asio 1.81 looks at the cancellation before it begins to await another coroutine, and throws then; there is nothing
+// left to do in it.
+awaitable<void> end_if_cancelled() { co_return; }
+
 void OrDie::operator()(std::exception_ptr escaped) const {
   if (!escaped) return;
   try {

@@ -36,6 +36,10 @@ template <class T> awaitable<Result<T>> within(Deadline deadline, awaitable<Resu
 // Sleeps. Returns early, without error, when the coroutine is cancelled.
 awaitable<void> sleep_for(std::chrono::milliseconds wait);
 
+// Ends the calling coroutine here when it has been cancelled (its frames unwind), so that it does not report its own
+// end as somebody's failure.
+awaitable<void> end_if_cancelled();
+
 // Completion token for co_spawn: an exception that escapes a coroutine is a bug and ends the program (std::terminate
 // after a line on stderr); asio::detached would swallow it. Works for awaitable<void> and awaitable<Result<void>>-free
 // loops alike.

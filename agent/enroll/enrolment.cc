@@ -93,6 +93,7 @@ awaitable<Result<enroll::v1::JoinResponse>> Enrolment::ask_until_answered(enroll
     if (response && response->has_error()) co_return fail(Errc::kDenied, response->error().message());
     if (response) co_return fail(Errc::kInvalid, "auth gave an answer of another kind to the wish to join");
     if (is_final(response.error())) co_return fail(response, "join");
+    co_await end_if_cancelled();
     const std::chrono::milliseconds wait = backoff.next();
     log_.warn("enrol.waiting", kv("retry_ms", wait.count()), kv_error(response.error()));
     co_await sleep_for(wait);

@@ -28,6 +28,7 @@ awaitable<Result<void>> Renewal::run() {
       co_await sleep_for(times_.look);  // even when the new one is past its half already: the clocks may differ
       continue;
     }
+    co_await end_if_cancelled();
     const std::chrono::milliseconds wait = backoff.next();
     log_.warn("identity.unrenewed", kv("valid_until", format_utc(identity_->current()->not_after_s)),
               kv("retry_ms", wait.count()), kv_error(renewed.error()));

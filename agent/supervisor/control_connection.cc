@@ -36,6 +36,7 @@ awaitable<void> ControlConnection::run() {
   for (;;) {
     const Error why = co_await hold();
     connection_.reset();
+    co_await end_if_cancelled();
     const std::chrono::milliseconds wait = backoff_.next();
     log_.warn("tunnel.lost", kv("proxy", tunnel::address_text(proxy_)), kv("retry_ms", wait.count()), kv_error(why));
     co_await sleep_for(wait);

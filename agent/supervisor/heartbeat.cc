@@ -16,6 +16,7 @@ awaitable<void> Heartbeat::beat() {
   auth::v1::Request request;
   *request.mutable_heartbeat() = describe_();
   const Result<auth::v1::Response> response = co_await auth_->call(std::move(request), kAnswerLimit);
+  co_await end_if_cancelled();
   if (response && std::exchange(is_missed_, false)) log_.info("heartbeat.resumed");
   if (!response && !std::exchange(is_missed_, true)) log_.warn("heartbeat.missed", kv_error(response.error()));
 }

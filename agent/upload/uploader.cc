@@ -52,6 +52,7 @@ awaitable<void> Uploader::watch() {
       notice(*changes);
       continue;
     }
+    co_await end_if_cancelled();
     log_.warn("spool.unwatched", kv("sweep_ms", times_.sweep.count()), kv_error(changes.error()));
     watch_.reset();
   }
@@ -291,6 +292,7 @@ void Uploader::note_refusal(Recording& recording, const Error& error) {
 }
 
 awaitable<void> Uploader::wait_for_auth(Error why) {
+  co_await end_if_cancelled();
   for (const auto& [id, recording] : recordings_) recording->upload->restart();
   const std::chrono::milliseconds wait = auth_backoff_.next();
   if (!std::exchange(is_auth_lost_, true)) log_.warn("upload.waiting", kv("retry_ms", wait.count()), kv_error(why));

@@ -1,4 +1,5 @@
-// Coroutines on this compiler. g++ 12.2 destroys some of these objects twice under ASan; a compiler that fails here does not build Cairn.
+// Coroutines on this compiler. g++ 12.2 destroys some of these objects twice under ASan; a compiler that fails here
+// does not build Cairn.
 #include "base/async.h"
 
 #include <boost/asio/io_context.hpp>
@@ -36,8 +37,7 @@ awaitable<Result<int>> answer_after(milliseconds wait, int value) {
   co_return value;
 }
 
-template <class T>
-T run(awaitable<T> work) {
+template <class T> T run(awaitable<T> work) {
   asio::io_context io;
   std::optional<T> outcome;
   asio::co_spawn(io, std::move(work), [&outcome](std::exception_ptr escaped, T value) {
@@ -78,6 +78,28 @@ TEST(Within, ReturnsAFailureAtOnceAndAsItself) {
   const Result<int> got = run(within(after(milliseconds(600000)), fail_at_once()));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::kClosed);
+}
+
+awaitable<Result<int>> complain_after(milliseconds wait, int* complaints) {
+  const Result<int> answer = co_await answer_after(wait, 7);
+  co_await end_if_cancelled();
+  if (!answer) ++*complaints;
+  co_return answer;
+}
+
+TEST(EndIfCancelled, KeepsACancelledCoroutineFromReportingItsOwnEnd) {
+  int complaints = 0;
+  const Result<int> got = run(within(after(milliseconds(1)), complain_after(milliseconds(600000), &complaints)));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Errc::kTimeout);
+  EXPECT_EQ(complaints, 0);
+}
+
+TEST(EndIfCancelled, IsNothingToOthers) {
+  int complaints = 0;
+  const Result<int> got = run(within(after(milliseconds(60000)), complain_after(milliseconds(1), &complaints)));
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(complaints, 0);
 }
 
 TEST(Backoff, DoublesWithinItsBoundsAndStartsAnew) {
