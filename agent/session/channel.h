@@ -45,6 +45,10 @@ class Channel {
   // Closed, and its login process buried: to be destroyed.
   bool is_over() const;
 
+  // Told by the server: the client sent a request that libssh has no name for.
+  void note_output_unwanted() { streams_.note_output_unwanted(); }
+  bool is_of(ssh_channel channel) const { return channel_ == channel; }
+
   // Tells the person why the connection ends.
   void say(const std::string& sentence);
 

@@ -35,8 +35,8 @@ void ChannelStreams::attach_pipes(UniqueFd input, UniqueFd output, UniqueFd erro
 // Whether more of the program's output may be taken: the client's window is open, libssh and the disk keep up.
 bool ChannelStreams::may_read() const {
   const bool is_write_pending = (ssh_get_poll_flags(ssh_channel_get_session(channel_)) & SSH_WRITE_PENDING) != 0;
-  return !is_client_gone_ && outgoing_.empty() && !is_write_pending && ssh_channel_window_size(channel_) > 0 &&
-         host_->has_room();
+  const bool is_window_open = ssh_channel_window_size(channel_) > 0 || is_output_unwanted_;
+  return !is_client_gone_ && outgoing_.empty() && !is_write_pending && is_window_open && host_->has_room();
 }
 
 void ChannelStreams::prepare(PollSet& waits) {
@@ -48,6 +48,7 @@ void ChannelStreams::prepare(PollSet& waits) {
 
 void ChannelStreams::serve(const PollSet& waits) {
   if (is_client_gone_) return close();
+  if (is_output_unwanted_) forget_output();
   push();
   if (waits.ready(output_slot_) != 0 || (is_terminal_ && is_program_over_))
     pump_output(output_, is_terminal_ ? recording::v1::STREAM_TERMINAL : recording::v1::STREAM_STDOUT);
@@ -68,10 +69,18 @@ void ChannelStreams::push() {
   outgoing_.erase(0, static_cast<size_t>(taken));
 }
 
+// What is written to standard output from now on ends the writer (SIGPIPE). Errors are still recorded, and sent as far
+// as the window goes.
+void ChannelStreams::forget_output() {
+  output_.reset();
+  if (!is_outgoing_errors_ || ssh_channel_window_size(channel_) == 0) outgoing_.clear();
+}
+
 void ChannelStreams::pump_output(UniqueFd& from, recording::v1::Stream stream) {
   if (!from || !may_read()) return;
   std::array<char, kReadBytes> buffer;
-  const size_t room = std::min<size_t>(buffer.size(), ssh_channel_window_size(channel_));
+  const size_t window = ssh_channel_window_size(channel_);
+  const size_t room = window == 0 ? buffer.size() : std::min(buffer.size(), window);
   const ssize_t got = ::read(from.get(), buffer.data(), room);
   if (got < 0 && is_no_error() && !(is_terminal_ && is_program_over_ && errno != EINTR)) return;
   // A terminal ends with EIO once its last program has let go of it (pty(7) says nothing of it; tty_io.c does).

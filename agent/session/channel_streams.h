@@ -30,6 +30,9 @@ class ChannelStreams {
   void note_input() { has_input_ = true; }  // bytes wait in the channel
   void note_input_end() { is_input_over_ = true; }
   void note_client_gone() { is_client_gone_ = true; }
+  // The client's standard output is closed; the program shall notice (eow@openssh.com in OpenSSH's PROTOCOL). It will
+  // open the window no more.
+  void note_output_unwanted() { is_output_unwanted_ = !is_terminal_; }
 
   // ---- the loop's turn
   void prepare(PollSet& waits);
@@ -49,6 +52,7 @@ class ChannelStreams {
 
  private:
   void push();
+  void forget_output();
   bool may_read() const;
   void pump_output(UniqueFd& from, recording::v1::Stream stream);
   bool fetch_input();
@@ -70,6 +74,7 @@ class ChannelStreams {
   bool is_input_over_ = false;
   bool is_program_over_ = false;
   bool is_client_gone_ = false;
+  bool is_output_unwanted_ = false;
 
   PollSet::Slot input_slot_ = PollSet::kNone;
   PollSet::Slot output_slot_ = PollSet::kNone;

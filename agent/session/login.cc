@@ -107,6 +107,12 @@ v1::LoginEnded attend(const UserProgram& program) {
   return collect(program);
 }
 
+// The message of the day is for a person at a shell (sshd(8), LOGIN PROCESS), not for the bytes of scp.
+bool wants_news(const Account& account, const v1::LoginStart& start) {
+  const std::string hush_file = account.home + "/.hushlogin";
+  return start.has_pty() && start.has_shell() && ::access(hush_file.c_str(), F_OK) != 0;
+}
+
 // PAM and the account's groups; what modules have to say goes to the person.
 Result<PamSession> pass_pam(const Account& account, const v1::LoginStart& start) {
   PamSession::Subject subject{.login = account.name,
@@ -124,8 +130,7 @@ Result<PamSession> pass_pam(const Account& account, const v1::LoginStart& start)
   const std::string messages = pam->take_messages();
   say(pam->take_errors());
   if (!passed) return fail(passed);
-  // The message of the day belongs on a terminal, not into the bytes of scp.
-  if (start.has_pty()) say(messages);
+  if (wants_news(account, start)) say(messages);
   return pam;
 }
 

@@ -1,7 +1,6 @@
 #include "agent/session/login_process.h"
 
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "agent/session/control_socket.h"
+#include "agent/session/pidfd.h"
 
 namespace cairn::agent {
 namespace {
@@ -96,7 +96,7 @@ Result<LoginProcess> LoginProcess::spawn(const std::vector<std::string>& program
   pid_t pid = 0;
   if (const int refused = plan.spawn(&pid, program.front().c_str(), argv.data(), envp.data()); refused != 0)
     return fail_errno(refused, fmt::format("start a login process ({})", program.front()));
-  UniqueFd pidfd(::pidfd_open(pid, 0));
+  UniqueFd pidfd = open_pidfd(pid);
   if (!pidfd) {
     const Failure refused = fail_errno("pidfd_open of a login process");
     ::kill(pid, SIGKILL);

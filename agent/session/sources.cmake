@@ -7,7 +7,7 @@ list(APPEND agent_sources
 list(APPEND agent_headers
   session/account.h session/capture_pump.h session/certificate_check.h session/channel.h session/channel_exit.h
   session/channel_streams.h session/control_socket.h session/linger.h session/login.h session/login_environment.h session/login_process.h session/node_link.h
-  session/pam_session.h session/poll_set.h session/pty.h session/session_host.h session/session_recorder.h session/source_address.h
+  session/pam_session.h session/pidfd.h session/poll_set.h session/pty.h session/session_host.h session/session_recorder.h session/source_address.h
   session/ssh_certificate.h session/ssh_server.h session/ssh_signal.h session/ssh_signature.h session/user_program.h
   session/utmp_entry.h session/worker.h session/worker_session.h)
 list(APPEND agent_links PkgConfig::LIBSSH pam)

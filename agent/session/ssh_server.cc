@@ -15,6 +15,10 @@ namespace {
 constexpr const char* kSignatureTypes =
     "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
 
+// The first word makes OpenSSH's client tell when its standard output is closed ("ssh node journalctl | head"); it does
+// not tell strangers, and then waits for ever, having thrown away what its window was waiting for.
+constexpr const char* kVersion = "OpenSSH_compatible_Cairn_" CAIRN_VERSION;
+
 int to_ms(std::chrono::steady_clock::duration span) {
   return static_cast<int>(std::max<int64_t>(std::chrono::ceil<std::chrono::milliseconds>(span).count(), 0));
 }
@@ -43,6 +47,7 @@ Result<void> SshServer::open(UniqueFd connection) {
   const bool is_configured_elsewhere = false;  // /etc/ssh/libssh_server_config is no business of ours
   const std::string key = options_.host_key.string();
   if (ssh_bind_options_set(bind_, SSH_BIND_OPTIONS_PROCESS_CONFIG, &is_configured_elsewhere) != SSH_OK ||
+      ssh_bind_options_set(bind_, SSH_BIND_OPTIONS_BANNER, kVersion) != SSH_OK ||
       ssh_bind_options_set(bind_, SSH_BIND_OPTIONS_HOSTKEY, key.c_str()) != SSH_OK ||
       ssh_bind_options_set(bind_, SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, kSignatureTypes) != SSH_OK) {
     return fail(Errc::kInternal, fmt::format("SSH server options: {}", ssh_get_error(bind_)));
@@ -76,12 +81,11 @@ void SshServer::set_callbacks() {
   ssh_set_callbacks(session_, &session_callbacks_);
 
   // Without this, messages that no callback takes are kept for a reader that does not exist, and the client waits.
-  const auto take_default = [](ssh_session, ssh_message message, void* user) {
-    if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN)
-      static_cast<SshServer*>(user)->log_.info("forwarding.refused", kv("kind", "channel"));
-    return 1;  // libssh answers with a refusal
+  const auto take_rest = [](ssh_session, ssh_message message, void* user) {
+    static_cast<SshServer*>(user)->on_message(message);
+    return 1;  // libssh answers with a refusal, where an answer is wanted
   };
-  ssh_set_message_callback(session_, take_default, this);
+  ssh_set_message_callback(session_, take_rest, this);
 }
 
 // ---- the connection's life

@@ -72,6 +72,7 @@ class SshServer {
   int on_key(const char* login, ssh_key key, ssh_publickey_state_e state);
   int refuse_key(const char* login, std::string_view type, const Error& error);
   ssh_channel on_channel_open();
+  void on_message(ssh_message message);
   void refuse_forwarding(ssh_message message);
 
   SshServerOptions options_;

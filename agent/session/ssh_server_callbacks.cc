@@ -75,6 +75,19 @@ ssh_channel SshServer::on_channel_open() {
   return channel;
 }
 
+void SshServer::on_message(ssh_message message) {
+  const int type = ssh_message_type(message);
+  if (type == SSH_REQUEST_CHANNEL_OPEN) log_.info("forwarding.refused", kv("kind", "channel"));
+  if (type != SSH_REQUEST_CHANNEL || ssh_message_subtype(message) != SSH_CHANNEL_REQUEST_UNKNOWN) return;
+  // libssh 0.10 drops the names of requests that it does not know. Of those OpenSSH's client sends one on a channel
+  // without a terminal: eow@openssh.com. Others' clients send others.
+  const char* client = ssh_get_clientbanner(session_);
+  if (client == nullptr || std::string_view(client).find("OpenSSH") == std::string_view::npos) return;
+  for (const auto& channel : channels_) {
+    if (channel->is_of(ssh_message_channel_request_channel(message))) channel->note_output_unwanted();
+  }
+}
+
 void SshServer::refuse_forwarding(ssh_message message) {
   if (ssh_message_subtype(message) == SSH_GLOBAL_REQUEST_KEEPALIVE) {
     ssh_message_global_request_reply_success(message, 0);

@@ -1,7 +1,6 @@
 #include "agent/session/user_program.h"
 
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +10,11 @@
 
 #include <fmt/format.h>
 
+extern "C" {
+#include <sys/pidfd.h>  // glibc 2.36 declares it without C linkage; 2.37 does not need this
+}
+
+#include "agent/session/pidfd.h"
 #include "base/file.h"
 
 namespace cairn::agent {
@@ -97,7 +101,7 @@ Result<UserProgram> start_user_program(const UserProgramPlan& plan) {
   const pid_t pid = ::fork();
   if (pid < 0) return fail_errno("fork");
   if (pid == 0) run(plan, argv.data(), environment.data());
-  UniqueFd pidfd(::pidfd_open(pid, 0));
+  UniqueFd pidfd = open_pidfd(pid);
   if (!pidfd) return fail_errno("pidfd_open");
   return UserProgram{.pid = pid, .pidfd = std::move(pidfd)};
 }
