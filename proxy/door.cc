@@ -54,7 +54,7 @@ Result<void> Door::present(std::shared_ptr<const tunnel::Identity> me) {
 awaitable<void> Door::serve() {
   const std::shared_ptr<Door> alive = shared_from_this();
   for (;;) {
-    Result<asio::ip::tcp::socket> socket = co_await listener_.accept();
+    Result<tunnel::Socket> socket = co_await listener_.accept();
     if (!socket) co_return;
     if (handshakes_ >= options_.handshakes_limit) {
       metrics_.add(Metrics::Name::kRefused, 1, "too_many_handshakes");
@@ -69,15 +69,7 @@ void Door::refused(std::string_view reason, const Error& error, const std::strin
   log_.debug("connection.refused", kv("from", from), kv("reason", reason), kv_error(error));
 }
 
-awaitable<std::unique_ptr<tunnel::Connection>> Door::admit(tunnel::Arrival* arrival) {
-  const Deadline deadline = after(options_.handshake_limit);
-  Result<Alpn> alpn = co_await arrival->greet(deadline);
-  if (!alpn) {
-    refused("greeting", alpn.error(), arrival->remote_address());
-    co_return nullptr;
-  }
-  metrics_.add(Metrics::Name::kConnections, 1, tunnel::alpn_name(*alpn));
-  if (is_for_auth(*alpn)) co_return arrival->take_over();
+awaitable<std::unique_ptr<tunnel::Connection>> Door::admit(tunnel::Arrival* arrival, Deadline deadline) {
   const std::string from = arrival->remote_address();
   Result<std::unique_ptr<tunnel::Connection>> connection = co_await arrival->secure(tls_, deadline);
   if (!connection) {
@@ -87,19 +79,22 @@ awaitable<std::unique_ptr<tunnel::Connection>> Door::admit(tunnel::Arrival* arri
   co_return std::move(*connection);
 }
 
-awaitable<void> Door::receive(std::shared_ptr<Door> alive, asio::ip::tcp::socket socket) {
+awaitable<void> Door::receive(std::shared_ptr<Door> alive, tunnel::Socket socket) {
   tunnel::Arrival arrival(std::move(socket));
+  const Deadline deadline = after(options_.handshake_limit);
+  std::unique_ptr<tunnel::Connection> connection;
   alive->handshakes_++;
-  std::unique_ptr<tunnel::Connection> connection = co_await admit(&arrival);
+  const Result<Alpn> alpn = co_await arrival.greet(deadline);
+  const bool is_auths = alpn && is_for_auth(*alpn);
+  if (alpn) metrics_.add(Metrics::Name::kConnections, 1, tunnel::alpn_name(*alpn));
+  if (alpn && !is_auths) connection = co_await admit(&arrival, deadline);
   alive->handshakes_--;
-  if (connection) co_await route(std::move(connection), arrival.hello());
+  if (!alpn) refused("greeting", alpn.error(), arrival.remote_address());
+  if (is_auths) co_await relay_to_auth(arrival.take_over(), arrival.hello());
+  if (connection) co_await route(std::move(connection));
 }
 
-awaitable<void> Door::route(std::unique_ptr<tunnel::Connection> connection, std::string hello) {
-  if (connection->can_half_close()) {
-    co_await relay_to_auth(std::move(connection), std::move(hello));
-    co_return;
-  }
+awaitable<void> Door::route(std::unique_ptr<tunnel::Connection> connection) {
   const tunnel::Role role = connection->peer().role;
   switch (connection->alpn()) {
     case Alpn::kHttp: co_await http_.serve(std::move(connection)); co_return;

@@ -34,9 +34,9 @@ class Door : public std::enable_shared_from_this<Door> {
   std::string address() const { return listener_.address(); }
 
  private:
-  awaitable<void> receive(std::shared_ptr<Door> alive, asio::ip::tcp::socket socket);
-  awaitable<std::unique_ptr<tunnel::Connection>> admit(tunnel::Arrival* arrival);
-  awaitable<void> route(std::unique_ptr<tunnel::Connection> connection, std::string hello);
+  awaitable<void> receive(std::shared_ptr<Door> alive, tunnel::Socket socket);
+  awaitable<std::unique_ptr<tunnel::Connection>> admit(tunnel::Arrival* arrival, Deadline deadline);
+  awaitable<void> route(std::unique_ptr<tunnel::Connection> connection);
   awaitable<void> relay_to_auth(std::unique_ptr<tunnel::Connection> client, std::string hello);
   awaitable<void> serve_agent(std::unique_ptr<tunnel::Connection> connection);
   awaitable<void> accept_dial_back(std::unique_ptr<tunnel::Connection> connection);

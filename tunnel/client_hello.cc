@@ -73,6 +73,7 @@ Result<std::optional<ClientHello>> parse_message(std::string_view body) {
   while (!extensions.is_empty() && !extensions.has_failed()) {
     const uint32_t type = extensions.number(2);
     const std::string_view extension = extensions.vector(2);
+    if (extensions.has_failed()) break;
     if (Result<void> read = read_extension(type, extension, &hello); !read) return fail(read);
   }
   if (extensions.has_failed()) return malformed("broken extensions");

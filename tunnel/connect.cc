@@ -1,12 +1,17 @@
 #include "tunnel/connect.h"
 
-#include <charconv>
+#include <sys/socket.h>
 
-#include <boost/asio/connect.hpp>
+#include <charconv>
+#include <tuple>
+#include <vector>
+
 #include <fmt/format.h>
 #include <openssl/x509_vfy.h>
 
 #include "base/bytes.h"
+#include "base/unique_fd.h"
+#include "tunnel/tls_refusal.h"
 
 namespace cairn::tunnel {
 namespace {
@@ -14,36 +19,60 @@ namespace {
 constexpr std::string_view kPinPrefix = "sha256:";
 constexpr size_t kPinHexDigits = 64;
 
-awaitable<Result<asio::ip::tcp::socket>> connect_tcp(Address to) {
-  auto executor = co_await asio::this_coro::executor;
-  asio::ip::tcp::resolver resolver(executor);
-  auto [resolve_error, endpoints] = co_await resolver.async_resolve(to.host, std::to_string(to.port), kAwait);
+using Endpoints = std::vector<asio::ip::tcp::endpoint>;
+
+// An IP address needs no resolver, whose answer no deadline can hurry (getaddrinfo(3) cannot be cancelled).
+awaitable<Result<Endpoints>> resolve(Address to) {
+  boost::system::error_code error;
+  if (const auto literal = asio::ip::make_address(to.host, error); !error)
+    co_return Endpoints{asio::ip::tcp::endpoint(literal, to.port)};
+  asio::ip::tcp::resolver resolver(co_await asio::this_coro::executor);
+  auto [resolve_error, found] = co_await resolver.async_resolve(to.host, std::to_string(to.port), kAwait);
   if (resolve_error)
     co_return fail(Errc::kUnavailable, fmt::format("resolve {}: {}", to.host, resolve_error.message()));
-  asio::ip::tcp::socket socket(executor);
-  auto [connect_error, endpoint] = co_await asio::async_connect(socket, endpoints, kAwait);
-  if (connect_error)
-    co_return fail(Errc::kUnavailable, fmt::format("connect to {}: {}", address_text(to), connect_error.message()));
-  boost::system::error_code ignored;
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket.set_option(asio::socket_base::keep_alive(true), ignored);
-  co_return std::move(socket);
+  Endpoints endpoints;
+  for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+  co_return endpoints;
 }
 
-awaitable<Result<TlsStream>> handshake(Address to, TlsContext context, Alpn alpn) {
-  Result<asio::ip::tcp::socket> socket = co_await connect_tcp(to);
-  if (!socket) co_return fail(socket);
-  TlsStream stream(std::move(*socket), *context);
-  auto [error] = co_await stream.async_handshake(asio::ssl::stream_base::client, kAwait);
-  if (error == asio::error::eof || error == asio::ssl::error::stream_truncated ||
-      error == asio::error::connection_reset)
-    co_return fail(
-        Errc::kUnavailable,
-        fmt::format("{} closed the connection before it was secure; is auth running behind it?", address_text(to)));
-  if (error) {
-    const std::string sentence = tls_sentence(error, stream.native_handle());
-    co_return fail(Errc::kUnauthenticated, fmt::format("TLS with {}: {}", address_text(to), sentence));
+awaitable<Result<Socket>> connect_tcp(Address to) {
+  const Result<Endpoints> endpoints = co_await resolve(to);
+  if (!endpoints) co_return fail(endpoints);
+  const auto executor = co_await asio::this_coro::executor;
+  std::string reason = "no address";
+  for (const asio::ip::tcp::endpoint& endpoint : *endpoints) {
+    // Asio makes sockets that programs started later would inherit.
+    UniqueFd fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) co_return fail_errno(fmt::format("connect to {}", address_text(to)));
+    asio::ip::tcp::socket socket(executor);
+    boost::system::error_code error;
+    if (socket.assign(endpoint.protocol(), fd.get(), error); error) co_return fail(std::error_code(error), "connect");
+    static_cast<void>(fd.release());
+    std::tie(error) = co_await socket.async_connect(endpoint, kAwait);
+    if (!error) {
+      Socket connected(std::move(socket));
+      tune(connected);
+      co_return std::move(connected);
+    }
+    reason = error.message();
   }
+  co_return fail(Errc::kUnavailable, fmt::format("connect to {}: {}", address_text(to), reason));
+}
+
+std::string_view role_in_sentences(Role role) { return role == Role::kAuth ? "auth" : "the proxy"; }
+
+awaitable<Result<TlsStream>> handshake(Address to, TlsContext context, Alpn alpn, std::string other_side) {
+  Result<Socket> socket = co_await connect_tcp(to);
+  if (!socket) co_return fail(socket);
+  TlsStream stream(std::move(*socket), std::move(context), TlsSide::kClient);
+  stream.name_other_side(other_side);
+  const Result<void> shaken = co_await stream.handshake();
+  if (!shaken && shaken.error().code == Errc::kClosed) {
+    co_return fail(Errc::kUnavailable,
+                   fmt::format("{} hung up before the connection was secure; is {} running behind it?",
+                               address_text(to), other_side));
+  }
+  if (!shaken) co_return fail(shaken, address_text(to));
   const unsigned char* chosen = nullptr;
   unsigned int chosen_bytes = 0;
   SSL_get0_alpn_selected(stream.native_handle(), &chosen, &chosen_bytes);
@@ -56,14 +85,15 @@ awaitable<Result<std::unique_ptr<Connection>>> connect_as(Address to, std::share
                                                           Role expected) {
   Result<TlsContext> context = client_context(*me, alpn);
   if (!context) co_return fail(context);
-  Result<TlsStream> stream = co_await handshake(to, *context, alpn);
+  auto work = handshake(to, std::move(*context), alpn, std::string(role_in_sentences(expected)));
+  Result<TlsStream> stream = co_await std::move(work);
   if (!stream) co_return fail(stream);
-  Result<Peer> peer = verified_peer(stream->native_handle(), *me);
-  if (!peer) co_return fail(peer, fmt::format("TLS with {}", address_text(to)));
+  Result<Peer> peer = verified_peer(stream->native_handle());
+  if (!peer) co_return fail(peer, address_text(to));
   if (peer->role != expected)
     co_return fail(Errc::kUnauthenticated, fmt::format("{} is a {}, expected {}", address_text(to),
                                                        role_name(peer->role), role_name(expected)));
-  co_return std::make_unique<Connection>(std::move(*stream), std::move(*context), std::move(*peer), alpn);
+  co_return std::make_unique<Connection>(std::move(*stream), std::move(*peer), alpn);
 }
 
 // The chain's CA that the pin names, or its topmost certificate without a pin; null when none fits.
@@ -75,12 +105,13 @@ X509* pinned_authority(const STACK_OF(X509) * chain, std::string_view ca_pin) {
   return nullptr;
 }
 
-bool has_signed(X509* authority, X509* certificate) {
+Result<void> check_signed(X509* authority, X509* certificate) {
   std::unique_ptr<X509_STORE, OpensslDeleter<X509_STORE_free>> store(X509_STORE_new());
   std::unique_ptr<X509_STORE_CTX, OpensslDeleter<X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
   X509_STORE_add_cert(store.get(), authority);
   X509_STORE_CTX_init(check.get(), store.get(), certificate, nullptr);
-  return X509_verify_cert(check.get()) == 1;
+  if (X509_verify_cert(check.get()) == 1) return {};
+  return fail(Errc::kUnauthenticated, refusal_sentence(certificate, X509_STORE_CTX_get_error(check.get())));
 }
 
 Result<Peer> believe_by_pin(SSL* tls, const Address& to, const std::string& ca_pin) {
@@ -95,9 +126,7 @@ Result<Peer> believe_by_pin(SSL* tls, const Address& to, const std::string& ca_p
         fmt::format("CA pin mismatch: expected {}, the server at {} presented {}; if the cluster's authority was "
                     "not replaced, somebody else answers there",
                     ca_pin, address_text(to), ca_pin_of(sk_X509_value(chain, sk_X509_num(chain) - 1))));
-  if (!has_signed(authority, leaf))
-    return fail(Errc::kUnauthenticated,
-                fmt::format("the certificate of {} is not valid under its CA", address_text(to)));
+  if (Result<void> is_signed = check_signed(authority, leaf); !is_signed) return fail(is_signed, address_text(to));
   Result<Peer> peer = peer_of(leaf);
   if (!peer) return fail(peer, address_text(to));
   if (peer->role != Role::kAuth)
@@ -116,13 +145,14 @@ Result<void> check_pin_form(std::string_view ca_pin) {
 }
 
 awaitable<Result<enroll::v1::EnrollResponse>> ask(Address to, std::string ca_pin, enroll::v1::EnrollRequest request) {
-  Result<TlsContext> context = anonymous_client_context();
+  Result<TlsContext> context = anonymous_client_context(Alpn::kEnroll);
   if (!context) co_return fail(context);
-  Result<TlsStream> stream = co_await handshake(to, *context, Alpn::kEnroll);
+  auto work = handshake(to, std::move(*context), Alpn::kEnroll, "auth");
+  Result<TlsStream> stream = co_await std::move(work);
   if (!stream) co_return fail(stream);
   Result<Peer> peer = believe_by_pin(stream->native_handle(), to, ca_pin);
   if (!peer) co_return fail(peer);
-  Connection connection(std::move(*stream), std::move(*context), std::move(*peer), Alpn::kEnroll);
+  Connection connection(std::move(*stream), std::move(*peer), Alpn::kEnroll);
   Result<void> written = co_await connection.write(request);
   if (!written) co_return fail(written, "enrol");
   auto reading = connection.read<enroll::v1::EnrollResponse>(kMaxControlFrameBytes);

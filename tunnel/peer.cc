@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/bytes.h"
+#include "base/log.h"
 
 namespace cairn::tunnel {
 namespace {
@@ -78,6 +79,12 @@ std::string role_uri(const Peer& peer) {
   return fmt::format("{}{}/{}/{}", kScheme, peer.cluster, role_name(peer.role), peer.id);
 }
 
+std::string describe(const Peer& peer) {
+  if (peer.role == Role::kAuth) return "auth";
+  if (peer.name.empty()) return fmt::format("{} {}", role_name(peer.role), quoted_if_needed(peer.id));
+  return fmt::format("{} {} ({})", role_name(peer.role), quoted_if_needed(peer.name), peer.id);
+}
+
 Result<Peer> peer_of(X509* certificate) {
   const AlternativeNames names = alternative_names(certificate);
   if (names.uris.size() != 1)
@@ -90,6 +97,7 @@ Result<Peer> peer_of(X509* certificate) {
 }
 
 Result<X509Certificate> parse_certificate(std::string_view pem) {
+  if (pem.empty()) return fail(Errc::kInvalid, "a PEM certificate is missing");
   std::unique_ptr<BIO, OpensslDeleter<BIO_free>> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   X509Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   if (!certificate) return fail(Errc::kInvalid, fmt::format("not a PEM certificate: {}", openssl_error()));

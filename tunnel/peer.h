@@ -26,10 +26,10 @@ std::string_view role_name(Role role);
 // cairn://CLUSTER/user/NAME.
 struct Peer {
   Role role = Role::kUser;
-  std::string cluster;
-  std::string id;           // UUID of a node or proxy, name of a user, empty for auth
-  std::string name;         // DNS name of a node or proxy; empty when the certificate has none
-  std::string spki_sha256;  // 32 raw bytes: SHA-256 of its SubjectPublicKeyInfo
+  std::string cluster{};
+  std::string id{};           // UUID of a node or proxy, name of a user, empty for auth
+  std::string name{};         // DNS name of a node or proxy; empty when the certificate has none
+  std::string spki_sha256{};  // 32 raw bytes: SHA-256 of its SubjectPublicKeyInfo
 };
 
 // Reads the names alone; whether the certificate may be believed is decided by the TLS handshake.
@@ -38,6 +38,8 @@ Result<Peer> peer_of(X509* certificate);
 
 // The URI that stands for `peer` in its certificate.
 std::string role_uri(const Peer& peer);
+// For people: "node web-1 (UUID)", "user alice", "auth". Names are foreign text: quoted where they need it.
+std::string describe(const Peer& peer);
 
 // One PEM certificate. Fails with kInvalid.
 Result<X509Certificate> parse_certificate(std::string_view pem);

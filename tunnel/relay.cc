@@ -1,36 +1,81 @@
 #include "tunnel/relay.h"
 
+#include <utility>
 #include <vector>
 
 namespace cairn::tunnel {
 namespace {
 
-awaitable<void> pump(Connection* from, Connection* to, std::function<void(size_t bytes)> count) {
-  std::vector<char> buffer(kRelayBufferBytes);
-  for (;;) {
-    const Result<size_t> got = co_await from->read_some(asio::buffer(buffer));
-    if (!got || *got == 0) break;
-    const Result<void> written = co_await to->write_bytes(asio::buffer(buffer.data(), *got));
-    if (!written) break;
-    count(*got);
+// One relay's two directions and their common end.
+class Relay {
+ public:
+  Relay(asio::any_io_executor executor, Connection* left, Connection* right, std::function<void(size_t)> count,
+        std::chrono::milliseconds silence_limit)
+      : left_(left), right_(right), count_(std::move(count)), silence_limit_(silence_limit), silence_(executor) {}
+
+  awaitable<RelayTotals> run() {
+    using namespace asio::experimental::awaitable_operators;
+    auto rightward = pump(left_, right_, &totals_.left_to_right);
+    auto leftward = pump(right_, left_, &totals_.right_to_left);
+    co_await (std::move(rightward) && std::move(leftward));
+    left_->close();
+    right_->close();
+    co_return totals_;
   }
-  to->half_close();
-}
+
+ private:
+  awaitable<void> pump(Connection* from, Connection* to, uint64_t* total) {
+    co_await carry(from, to, total);
+    // When `to` took no more, the other direction may still hold its last words: it goes on in any case.
+    auto finish = to->finish_writing();
+    static_cast<void>(co_await within(after(silence_limit_), std::move(finish)));
+    if (++directions_ended_ == 1) {
+      co_await await_the_other();
+    } else {
+      silence_.cancel();
+    }
+  }
+
+  awaitable<void> carry(Connection* from, Connection* to, uint64_t* total) {
+    std::vector<char> buffer(kRelayBufferBytes);
+    for (;;) {
+      const Result<size_t> got = co_await from->read_some(asio::buffer(buffer));
+      if (!got || *got == 0) break;
+      const Result<void> written = co_await to->write_bytes(asio::buffer(buffer.data(), *got));
+      if (!written) break;
+      *total += *got;
+      if (count_) count_(*got);
+    }
+  }
+
+  // Until the other direction has ended, which it must when it is silent for too long.
+  awaitable<void> await_the_other() {
+    for (;;) {
+      const uint64_t before = totals_.left_to_right + totals_.right_to_left;
+      silence_.expires_after(silence_limit_);
+      co_await silence_.async_wait(kAwait);
+      if (directions_ended_ == 2) co_return;
+      if (totals_.left_to_right + totals_.right_to_left == before) break;
+    }
+    left_->close();
+    right_->close();
+  }
+
+  Connection* left_;
+  Connection* right_;
+  std::function<void(size_t)> count_;
+  std::chrono::milliseconds silence_limit_;
+  asio::steady_timer silence_;
+  RelayTotals totals_;
+  int directions_ended_ = 0;
+};
 
 }  // namespace
 
-awaitable<void> relay(Connection* left, Connection* right, std::function<void(size_t bytes)> count) {
-  using namespace asio::experimental::awaitable_operators;
-  auto rightward = pump(left, right, count);
-  auto leftward = pump(right, left, count);
-  if (left->can_half_close() && right->can_half_close()) {
-    co_await (std::move(rightward) && std::move(leftward));
-  } else {
-    co_await (std::move(rightward) || std::move(leftward));
-  }
-  auto left_ends = left->close_gracefully();
-  auto right_ends = right->close_gracefully();
-  co_await (std::move(left_ends) && std::move(right_ends));
+awaitable<RelayTotals> relay(Connection* left, Connection* right, std::function<void(size_t bytes)> count,
+                             std::chrono::milliseconds silence_limit) {
+  Relay both(co_await asio::this_coro::executor, left, right, std::move(count), silence_limit);
+  co_return co_await both.run();
 }
 
 }  // namespace cairn::tunnel

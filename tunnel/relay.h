@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 
@@ -8,12 +9,19 @@
 
 namespace cairn::tunnel {
 
-// Bytes that a relay holds per direction: what bounds its memory when one side stalls.
-constexpr size_t kRelayBufferBytes = 64 * 1024;
+// Bytes that a relay holds per direction: what bounds its memory when one side stalls. One TLS record.
+constexpr size_t kRelayBufferBytes = 16 * 1024;
 
-// Carries bytes both ways between two connections until both directions have ended, or, with TLS on either side, until
-// one has; then both are closed after what was read has been written. Both must live until it returns. `count` hears of
-// every piece that was passed on.
-awaitable<void> relay(Connection* left, Connection* right, std::function<void(size_t bytes)> count);
+struct RelayTotals {
+  uint64_t left_to_right = 0;  // bytes
+  uint64_t right_to_left = 0;
+};
+
+// Carries bytes both ways between two connections. When one side has finished writing, the other is told so, and its
+// answer still gets through; a side that then says nothing for `silence_limit` is given up. Returns when both
+// directions have ended; both connections are closed then. They must live until it returns.
+//   count  hears of every piece that was passed on
+awaitable<RelayTotals> relay(Connection* left, Connection* right, std::function<void(size_t bytes)> count,
+                             std::chrono::milliseconds silence_limit = std::chrono::seconds(60));
 
 }  // namespace cairn::tunnel

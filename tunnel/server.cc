@@ -1,13 +1,40 @@
 #include "tunnel/server.h"
 
+#include <sys/socket.h>
+
 #include <array>
+#include <cerrno>
 
 #include <fmt/format.h>
+
+#include "base/unique_fd.h"
 
 namespace cairn::tunnel {
 namespace {
 
 constexpr std::chrono::milliseconds kDescriptorWait{100};
+constexpr std::chrono::milliseconds kLingerLimit{300};
+
+// A TLS record with the fatal alert no_application_protocol (RFC 7301 §3.2), as it stands before any handshake.
+constexpr std::string_view kNoProtocolAlert("\x15\x03\x03\x00\x02\x02\x78", 7);
+
+// A refused client may have sent more than we read; closing at once would answer that with a reset, which can overtake
+// the alert that says why.
+awaitable<Result<void>> read_away(Socket* socket) {
+  std::array<char, 512> block{};
+  for (int i = 0; i < 64; i++) {
+    auto [error, got] = co_await socket->async_read_some(asio::buffer(block), kAwait);
+    if (error) break;
+  }
+  co_return Result<void>();
+}
+
+awaitable<void> linger(Socket* socket) {
+  boost::system::error_code ignored;
+  socket->shutdown(asio::socket_base::shutdown_send, ignored);
+  auto reading = read_away(socket);
+  static_cast<void>(co_await within(after(kLingerLimit), std::move(reading)));
+}
 
 std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint) {
   return address_text({.host = endpoint.address().to_string(), .port = endpoint.port()});
@@ -22,7 +49,10 @@ Result<Listener> Listener::open(asio::any_io_executor executor, const Address& a
   if (error) return fail(Errc::kInvalid, fmt::format("{}: \"{}\" is not an IP address", what, at.host));
   asio::ip::tcp::acceptor acceptor(executor);
   const asio::ip::tcp::endpoint endpoint(address, at.port);
-  acceptor.open(endpoint.protocol(), error);
+  UniqueFd fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return fail_errno(what);
+  acceptor.assign(endpoint.protocol(), fd.get(), error);
+  if (!error) static_cast<void>(fd.release());
   if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
@@ -39,19 +69,26 @@ std::string Listener::address() const {
   return error ? "closed" : endpoint_text(endpoint);
 }
 
-awaitable<Result<asio::ip::tcp::socket>> Listener::accept() {
+awaitable<Result<Socket>> Listener::accept() {
   for (;;) {
-    auto [error, socket] = co_await acceptor_.async_accept(kAwait);
-    if (!error) {
-      boost::system::error_code ignored;
-      socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-      socket.set_option(asio::socket_base::keep_alive(true), ignored);
-      co_return std::move(socket);
+    auto [error] = co_await acceptor_.async_wait(asio::socket_base::wait_read, kAwait);
+    if (error) co_return fail(Errc::kClosed, "the listener is closed");
+    // Asio's own accept makes descriptors that programs started later would inherit.
+    UniqueFd fd(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!fd) {
+      // EMFILE and ENFILE pass when a connection ends; others are the business of a client that left.
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+        co_await sleep_for(kDescriptorWait);
+      continue;
     }
-    if (!acceptor_.is_open() || error == asio::error::operation_aborted)
-      co_return fail(Errc::kClosed, "the listener is closed");
-    // EMFILE and ENFILE pass when a connection ends; ECONNABORTED is the peer's business.
-    co_await sleep_for(kDescriptorWait);
+    Socket socket(acceptor_.get_executor());
+    boost::system::error_code assign_error;
+    const asio::generic::stream_protocol protocol(acceptor_.local_endpoint(assign_error).protocol());
+    if (!assign_error) socket.assign(protocol, fd.get(), assign_error);
+    if (assign_error) continue;
+    static_cast<void>(fd.release());
+    tune(socket);
+    co_return std::move(socket);
   }
 }
 
@@ -67,11 +104,7 @@ Result<std::shared_ptr<const ServerTls>> make_server_tls(std::shared_ptr<const I
   return std::make_shared<const ServerTls>(ServerTls{.me = std::move(me), .contexts = std::move(*contexts)});
 }
 
-std::string Arrival::remote_address() const {
-  boost::system::error_code error;
-  const asio::ip::tcp::endpoint endpoint = socket_.remote_endpoint(error);
-  return error ? "unknown" : endpoint_text(endpoint);
-}
+std::string Arrival::remote_address() const { return remote_address_of(socket_); }
 
 awaitable<Result<Alpn>> Arrival::greet(Deadline deadline) {
   auto work = read_hello();
@@ -83,7 +116,7 @@ awaitable<Result<Alpn>> Arrival::read_hello() {
   std::array<char, 4096> block{};
   for (;;) {
     auto [error, got] = co_await socket_.async_read_some(asio::buffer(block), kAwait);
-    if (error) co_return fail(Errc::kClosed, "closed before a ClientHello");
+    if (error) co_return fail(Errc::kClosed, "the client hung up before a whole ClientHello");
     hello_.append(block.data(), got);
     const Result<std::optional<ClientHello>> parsed = parse_client_hello(hello_);
     if (!parsed) co_return fail(parsed);
@@ -96,8 +129,14 @@ awaitable<Result<Alpn>> Arrival::read_hello() {
         co_return alpn_;
       }
     }
-    co_return fail(Errc::kInvalid, "the client asks for no protocol that is spoken here (ALPN)");
+    refuse_protocol();
+    co_return fail(Errc::kUnsupported, "the client asks for no protocol that is spoken here (ALPN)");
   }
+}
+
+// Best effort into an empty socket buffer: the client reads "no application protocol" instead of a bare hang-up.
+void Arrival::refuse_protocol() {
+  ::send(socket_.native_handle(), kNoProtocolAlert.data(), kNoProtocolAlert.size(), MSG_NOSIGNAL);
 }
 
 awaitable<Result<std::unique_ptr<Connection>>> Arrival::secure(std::shared_ptr<const ServerTls> tls,
@@ -109,21 +148,25 @@ awaitable<Result<std::unique_ptr<Connection>>> Arrival::secure(std::shared_ptr<c
 
 awaitable<Result<std::unique_ptr<Connection>>> Arrival::shake_hands(std::shared_ptr<const ServerTls> tls) {
   const auto found = tls->contexts.find(alpn_);
-  if (found == tls->contexts.end())
+  if (found == tls->contexts.end()) {
+    refuse_protocol();
     co_return fail(Errc::kUnsupported, fmt::format("{} is not spoken here", alpn_name(alpn_)));
-  TlsStream stream(std::move(socket_), *found->second);
-  auto [error, used] = co_await stream.async_handshake(asio::ssl::stream_base::server, asio::buffer(hello_), kAwait);
-  if (error) {
-    const std::string sentence = tls_sentence(error, stream.native_handle());
-    co_return fail(Errc::kUnauthenticated, fmt::format("{} handshake: {}", alpn_name(alpn_), sentence));
+  }
+  TlsStream stream(std::move(socket_), found->second, TlsSide::kServer, std::move(hello_));
+  stream.name_other_side("the client");
+  const Result<void> shaken = co_await stream.handshake();
+  if (!shaken) {
+    co_await linger(&stream.socket());
+    co_return fail(shaken, alpn_name(alpn_));
   }
   Peer peer;
   if (alpn_ != Alpn::kEnroll && alpn_ != Alpn::kHttp) {
-    Result<Peer> verified = verified_peer(stream.native_handle(), *tls->me);
-    if (!verified) co_return fail(verified, fmt::format("{} handshake", alpn_name(alpn_)));
+    Result<Peer> verified = verified_peer(stream.native_handle());
+    if (!verified) co_return fail(verified, alpn_name(alpn_));
+    stream.name_other_side(describe(*verified));
     peer = std::move(*verified);
   }
-  co_return std::make_unique<Connection>(std::move(stream), found->second, std::move(peer), alpn_);
+  co_return std::make_unique<Connection>(std::move(stream), std::move(peer), alpn_);
 }
 
 std::unique_ptr<Connection> Arrival::take_over() { return std::make_unique<Connection>(std::move(socket_)); }

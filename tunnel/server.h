@@ -22,7 +22,7 @@ class Listener {
   // "ip:port" as bound: tells which port the kernel chose for port 0.
   std::string address() const;
   // The next connection. Fails only when the listener is closed; out of descriptors, it waits for better times.
-  awaitable<Result<asio::ip::tcp::socket>> accept();
+  awaitable<Result<Socket>> accept();
   void close();
 
  private:
@@ -38,16 +38,19 @@ struct ServerTls {
 Result<std::shared_ptr<const ServerTls>> make_server_tls(std::shared_ptr<const Identity> me,
                                                          const std::vector<Alpn>& alpns);
 
-// A connection between accept and handshake: first greet(), then either secure() or take_over().
+// A connection between accept and handshake: first greet(), then either secure() or take_over(), once. What is common
+// to auth and the proxy; cairn-auth's port takes kAuth and kEnroll, the proxy secures the others and relays these two.
 class Arrival {
  public:
-  explicit Arrival(asio::ip::tcp::socket socket) : socket_(std::move(socket)) {}
+  explicit Arrival(Socket socket) : socket_(std::move(socket)) {}
 
   // Reads the ClientHello (at most kMaxClientHelloBytes) and returns the connection type that it asks for.
-  // Fails with kInvalid when it is no TLS or asks for none of ours, kTimeout at the deadline.
+  // Fails with kInvalid when it is no TLS, kUnsupported when it asks for no type of ours (the client is told), kClosed
+  // when it hangs up, kTimeout at the deadline.
   awaitable<Result<Alpn>> greet(Deadline deadline);
-  // The handshake as a server. On types that demand a certificate the peer is verified (verified_peer).
-  // Fails with kUnsupported when `tls` has no context for the type, kUnauthenticated when the certificate is refused.
+  // The handshake as a server. On types that demand a certificate the peer is verified.
+  // Fails with kUnsupported when `tls` has no context for the type, kUnauthenticated when the certificate is refused:
+  // the sentence says whose and why, and the client reads the kind of fault from the alert.
   awaitable<Result<std::unique_ptr<Connection>>> secure(std::shared_ptr<const ServerTls> tls, Deadline deadline);
   // The bare connection, for a relay that must not read it; hello() has been taken off its front.
   std::unique_ptr<Connection> take_over();
@@ -57,9 +60,10 @@ class Arrival {
 
  private:
   awaitable<Result<Alpn>> read_hello();
+  void refuse_protocol();
   awaitable<Result<std::unique_ptr<Connection>>> shake_hands(std::shared_ptr<const ServerTls> tls);
 
-  asio::ip::tcp::socket socket_;
+  Socket socket_;
   std::string hello_;
   Alpn alpn_ = Alpn::kHttp;
 };

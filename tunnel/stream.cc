@@ -1,8 +1,12 @@
 #include "tunnel/stream.h"
 
-#include <array>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
-#include <boost/asio/read.hpp>
+#include <array>
+#include <vector>
+
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
@@ -12,47 +16,76 @@ namespace cairn::tunnel {
 namespace {
 
 constexpr std::chrono::milliseconds kGoodbyeLimit{2000};
+constexpr size_t kGoodbyeBytes = 1 << 20;  // of a peer that talks on; then we hang up
 
-bool is_end(const boost::system::error_code& error) {
-  return error == asio::error::eof || error == asio::ssl::error::stream_truncated ||
-         error == asio::error::connection_reset;
+bool has_peer_gone(const boost::system::error_code& error) {
+  return error == asio::error::eof || error == asio::error::connection_reset || error == asio::error::broken_pipe;
 }
 
-awaitable<Result<bool>> say_goodbye(TlsStream* stream) {
-  auto [error] = co_await stream->async_shutdown(kAwait);
-  co_return !error;
+// Reads away what still comes, until the peer has finished.
+awaitable<Result<void>> drain(Connection* connection) {
+  std::vector<char> block(4096);
+  for (size_t drained = 0; drained < kGoodbyeBytes;) {
+    const Result<size_t> got = co_await connection->read_some(asio::buffer(block));
+    if (!got || *got == 0) break;
+    drained += *got;
+  }
+  co_return Result<void>();
+}
+
+awaitable<Result<void>> say_goodbye(Connection* connection) {
+  const Result<void> finished = co_await connection->finish_writing();
+  if (!finished) co_return fail(finished);
+  co_return co_await drain(connection);
 }
 
 }  // namespace
 
-Connection::Connection(TlsStream stream, TlsContext context, Peer peer, Alpn alpn)
-    : context_(std::move(context)), stream_(std::move(stream)), peer_(std::move(peer)), alpn_(alpn) {}
-
-Failure Connection::failed(const boost::system::error_code& error, std::string_view what) {
-  if (is_end(error)) return fail(Errc::kClosed, fmt::format("{}: the other side closed the connection", what));
-  if (auto* tls = std::get_if<TlsStream>(&stream_)) {
-    const std::string sentence = tls_sentence(error, tls->native_handle());
-    const bool is_refusal = sentence.find("certificate") != std::string::npos;
-    return is_refusal ? fail(Errc::kUnauthenticated, fmt::format("{}: {}", what, sentence))
-                      : fail(std::error_code(error), fmt::format("{}: {}", what, sentence));
-  }
-  return fail(std::error_code(error), fmt::format("{}: {}", what, error.message()));
-}
-
-std::string Connection::remote_address() const {
+std::string remote_address_of(const Socket& socket) {
   boost::system::error_code error;
-  asio::ip::tcp::endpoint remote;
-  if (const auto* tls = std::get_if<TlsStream>(&stream_)) {
-    remote = tls->lowest_layer().remote_endpoint(error);
-  } else if (const auto* tcp = std::get_if<asio::ip::tcp::socket>(&stream_)) {
-    remote = tcp->remote_endpoint(error);
-  } else {
-    return "unix";
-  }
+  const auto remote = socket.remote_endpoint(error);
   if (error) return "unknown";
-  return remote.address().is_v6() ? fmt::format("[{}]:{}", remote.address().to_string(), remote.port())
-                                  : fmt::format("{}:{}", remote.address().to_string(), remote.port());
+  const sockaddr* raw = remote.data();
+  asio::ip::tcp::endpoint endpoint;
+  if ((raw->sa_family != AF_INET && raw->sa_family != AF_INET6) || remote.size() > endpoint.capacity()) return "unix";
+  std::memcpy(endpoint.data(), raw, remote.size());
+  endpoint.resize(remote.size());
+  const std::string address = endpoint.address().to_string();
+  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
+                                    : fmt::format("{}:{}", address, endpoint.port());
 }
+
+void tune(Socket& socket) {
+  struct Option {
+    int level;
+    int name;
+    int value;
+  };
+  constexpr Option kOptions[] = {
+      {IPPROTO_TCP, TCP_NODELAY, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},
+      {IPPROTO_TCP, TCP_KEEPIDLE, 30},                                            // seconds
+      {IPPROTO_TCP, TCP_KEEPINTVL, 10},                                           // seconds
+      {IPPROTO_TCP, TCP_KEEPCNT, 3},    {IPPROTO_TCP, TCP_USER_TIMEOUT, 60'000},  // milliseconds
+  };
+  // A unix socket knows none of them, and a connection works without: no failure.
+  for (const Option& option : kOptions)
+    ::setsockopt(socket.native_handle(), option.level, option.name, &option.value, sizeof option.value);
+}
+
+Connection::Connection(TlsStream stream, Peer peer, Alpn alpn)
+    : stream_(std::move(stream)), peer_(std::move(peer)), alpn_(alpn) {}
+
+Socket& Connection::socket() {
+  if (auto* tls = std::get_if<TlsStream>(&stream_)) return tls->socket();
+  return std::get<Socket>(stream_);
+}
+
+const Socket& Connection::socket() const {
+  if (const auto* tls = std::get_if<TlsStream>(&stream_)) return tls->socket();
+  return std::get<Socket>(stream_);
+}
+
+std::string Connection::remote_address() const { return remote_address_of(socket()); }
 
 awaitable<Result<std::optional<std::string>>> Connection::read_frame(size_t limit_bytes) {
   std::array<unsigned char, 4> prefix{};
@@ -92,60 +125,39 @@ awaitable<Result<void>> Connection::write_frame(std::string body) {
 }
 
 awaitable<Result<size_t>> Connection::read_some(asio::mutable_buffer into) {
-  boost::system::error_code error;
-  size_t got = 0;
-  if (auto* tls = std::get_if<TlsStream>(&stream_)) {
-    std::tie(error, got) = co_await tls->async_read_some(into, kAwait);
-  } else if (auto* tcp = std::get_if<asio::ip::tcp::socket>(&stream_)) {
-    std::tie(error, got) = co_await tcp->async_read_some(into, kAwait);
-  } else if (auto* local = std::get_if<UnixSocket>(&stream_)) {
-    std::tie(error, got) = co_await local->async_read_some(into, kAwait);
-  }
-  if (is_end(error)) co_return size_t{0};
-  if (error) co_return failed(error, "read");
+  if (auto* tls = std::get_if<TlsStream>(&stream_)) co_return co_await tls->read_some(into);
+  auto [error, got] = co_await std::get<Socket>(stream_).async_read_some(into, kAwait);
+  if (has_peer_gone(error)) co_return size_t{0};
+  if (error) co_return fail(std::error_code(error), fmt::format("read: {}", error.message()));
   co_return got;
 }
 
 awaitable<Result<void>> Connection::write_bytes(asio::const_buffer bytes) {
-  boost::system::error_code error;
-  size_t written = 0;
-  if (auto* tls = std::get_if<TlsStream>(&stream_)) {
-    std::tie(error, written) = co_await asio::async_write(*tls, bytes, kAwait);
-  } else if (auto* tcp = std::get_if<asio::ip::tcp::socket>(&stream_)) {
-    std::tie(error, written) = co_await asio::async_write(*tcp, bytes, kAwait);
-  } else if (auto* local = std::get_if<UnixSocket>(&stream_)) {
-    std::tie(error, written) = co_await asio::async_write(*local, bytes, kAwait);
-  }
-  if (error) co_return failed(error, "write");
+  if (auto* tls = std::get_if<TlsStream>(&stream_)) co_return co_await tls->write(bytes);
+  auto [error, written] = co_await asio::async_write(std::get<Socket>(stream_), bytes, kAwait);
+  if (has_peer_gone(error)) co_return fail(Errc::kClosed, "write: the other side closed the connection");
+  if (error) co_return fail(std::error_code(error), fmt::format("write: {}", error.message()));
   co_return Result<void>();
 }
 
-void Connection::half_close() {
+awaitable<Result<void>> Connection::finish_writing() {
+  if (auto* tls = std::get_if<TlsStream>(&stream_)) co_return co_await tls->finish_writing();
   boost::system::error_code ignored;  // the peer may be gone already
-  if (auto* tcp = std::get_if<asio::ip::tcp::socket>(&stream_))
-    tcp->shutdown(asio::socket_base::shutdown_send, ignored);
-  if (auto* local = std::get_if<UnixSocket>(&stream_)) local->shutdown(asio::socket_base::shutdown_send, ignored);
+  std::get<Socket>(stream_).shutdown(asio::socket_base::shutdown_send, ignored);
+  co_return Result<void>();
 }
 
 awaitable<void> Connection::close_gracefully() {
-  if (auto* tls = std::get_if<TlsStream>(&stream_)) {
-    auto goodbye = say_goodbye(tls);
-    std::ignore = co_await within(after(kGoodbyeLimit), std::move(goodbye));  // a peer that is gone needs none
-  }
+  auto goodbye = say_goodbye(this);
+  static_cast<void>(co_await within(after(kGoodbyeLimit), std::move(goodbye)));  // either way it is over
   close();
 }
 
 void Connection::close() {
   boost::system::error_code ignored;
-  if (auto* tls = std::get_if<TlsStream>(&stream_)) tls->lowest_layer().close(ignored);
-  if (auto* tcp = std::get_if<asio::ip::tcp::socket>(&stream_)) tcp->close(ignored);
-  if (auto* local = std::get_if<UnixSocket>(&stream_)) local->close(ignored);
+  socket().close(ignored);
 }
 
-int Connection::native_handle() {
-  if (auto* tls = std::get_if<TlsStream>(&stream_)) return tls->lowest_layer().native_handle();
-  if (auto* tcp = std::get_if<asio::ip::tcp::socket>(&stream_)) return tcp->native_handle();
-  return std::get<UnixSocket>(stream_).native_handle();
-}
+int Connection::native_handle() { return socket().native_handle(); }
 
 }  // namespace cairn::tunnel

@@ -3,12 +3,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/ssl/stream.hpp>
 
 #include <google/protobuf/message_lite.h>
 
@@ -16,10 +16,10 @@
 #include "base/result.h"
 #include "tunnel/peer.h"
 #include "tunnel/tls.h"
+#include "tunnel/tls_stream.h"
 
 namespace cairn::tunnel {
 
-using TlsStream = asio::ssl::stream<asio::ip::tcp::socket>;
 using UnixSocket = asio::local::stream_protocol::socket;
 
 constexpr size_t kMaxControlFrameBytes = 64 * 1024;     // cairn-tunnel, -dial, -ssh, -enroll
@@ -28,11 +28,12 @@ constexpr size_t kMaxAuthFrameBytes = 4 * 1024 * 1024;  // cairn-auth
 // A connection to a peer: TLS over TCP, bare TCP (a relay's end) or a unix socket. Carries frames (4-byte big-endian
 // length, one protobuf message: docs/protocol.md §2) or raw bytes. At most one coroutine reads and one writes at a
 // time. All on the executor of its socket. Destroying it closes it at once; what was not written is lost.
+// An operation that a deadline has cut off leaves the connection out of step: close it.
 class Connection {
  public:
-  Connection(TlsStream stream, TlsContext context, Peer peer, Alpn alpn);
-  explicit Connection(asio::ip::tcp::socket socket) : stream_(std::move(socket)) {}
-  explicit Connection(UnixSocket socket) : stream_(std::move(socket)) {}
+  Connection(TlsStream stream, Peer peer, Alpn alpn);
+  explicit Connection(Socket socket) : stream_(std::move(socket)) {}
+  explicit Connection(UnixSocket socket) : stream_(Socket(std::move(socket))) {}
 
   // Who is at the other end; on TLS as its verified certificate says. Without a certificate (enroll, http, bare
   // sockets) its id is empty.
@@ -64,12 +65,11 @@ class Connection {
   awaitable<Result<size_t>> read_some(asio::mutable_buffer into);
   awaitable<Result<void>> write_bytes(asio::const_buffer bytes);
 
-  // Bare sockets can tell the peer that no more will come and still read; TLS cannot, here.
-  bool can_half_close() const { return !std::holds_alternative<TlsStream>(stream_); }
-  void half_close();
+  // Tells the peer that no more will come; reading goes on until it finishes too.
+  awaitable<Result<void>> finish_writing();
 
-  // Says goodbye so that the peer reads everything that was written (close_notify, then waits for the peer's, at most 2
-  // s), then closes.
+  // Says goodbye so that the peer reads everything that was written: finishes writing, then reads away what still comes
+  // until the peer has finished too (at most 2 s), then closes.
   awaitable<void> close_gracefully();
   // Closes at once; pending reads and writes fail. From the connection's own executor.
   void close();
@@ -77,12 +77,17 @@ class Connection {
   int native_handle();
 
  private:
-  Failure failed(const boost::system::error_code& error, std::string_view what);
+  Socket& socket();
+  const Socket& socket() const;
 
-  TlsContext context_;  // outlives the stream
-  std::variant<TlsStream, asio::ip::tcp::socket, UnixSocket> stream_;
+  std::variant<TlsStream, Socket> stream_;
   Peer peer_;
   Alpn alpn_ = Alpn::kHttp;
 };
+
+// "1.2.3.4:5", "[v6]:5", "unix".
+std::string remote_address_of(const Socket& socket);
+// For every socket between two of our programs: no Nagle, a dead peer is noticed within a minute or so.
+void tune(Socket& socket);
 
 }  // namespace cairn::tunnel

@@ -1,11 +1,14 @@
 #include "tunnel/tls.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+
+#include "tunnel/tls_refusal.h"
 
 namespace cairn::tunnel {
 namespace {
@@ -21,57 +24,138 @@ constexpr std::array<Name, 6> kNames = {{{Alpn::kAuth, "cairn-auth/1"},
                                          {Alpn::kSsh, "cairn-ssh/1"},
                                          {Alpn::kHttp, "http/1.1"}}};
 
+struct StackDeleter {  // sk_X509_free is a macro
+  void operator()(STACK_OF(X509) * certificates) const noexcept { sk_X509_free(certificates); }
+};
+using CertificateStack = std::unique_ptr<STACK_OF(X509), StackDeleter>;
+
+// A context and what its certificate check needs, of one lifetime.
+struct Setting {
+  asio::ssl::context context;
+  Alpn alpn;
+  std::vector<Role> roles;  // whose certificates are taken
+  std::string cluster;
+  X509Certificate host_ca;
+  X509Certificate user_ca;
+
+  Setting(asio::ssl::context::method method, Alpn for_alpn) : context(method), alpn(for_alpn) {}
+  SSL_CTX* raw() { return context.native_handle(); }
+};
+
+Failure openssl_failure(std::string_view what) {
+  return fail(Errc::kInternal, fmt::format("{}: {}", what, openssl_error()));
+}
+
 // ALPN's wire form: one length byte, then the name (RFC 7301 §3.1).
 std::string wire_form(Alpn alpn) {
   const std::string_view name = alpn_name(alpn);
   return static_cast<char>(name.size()) + std::string(name);
 }
 
-Failure openssl_failure(std::string_view what) {
-  return fail(Errc::kInternal, fmt::format("{}: {}", what, openssl_error()));
+std::vector<Role> roles_of_clients(Alpn alpn) {
+  switch (alpn) {
+    case Alpn::kAuth: return {Role::kNode, Role::kProxy, Role::kUser};
+    case Alpn::kTunnel:
+    case Alpn::kDial: return {Role::kNode};
+    case Alpn::kSsh: return {Role::kUser};
+    case Alpn::kEnroll:
+    case Alpn::kHttp: return {};
+  }
+  return {};
 }
 
-Result<TlsContext> base_context(asio::ssl::context::method method) {
+Role role_of_server(Alpn alpn) { return alpn == Alpn::kAuth ? Role::kAuth : Role::kProxy; }
+
+std::shared_ptr<Setting> make_setting(asio::ssl::context::method method, Alpn alpn) {
   ERR_clear_error();
-  auto context = std::make_shared<asio::ssl::context>(method);
-  SSL_CTX* raw = context->native_handle();
+  auto setting = std::make_shared<Setting>(method, alpn);
+  SSL_CTX* raw = setting->raw();
   SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION);
   SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
-  // Sessions are short and certificates are checked afresh each time: no resumption.
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Certificates are checked afresh each time: no resumption.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(raw, 0);
-  return context;
+  return setting;
 }
 
-Result<void> use_identity(SSL_CTX* context, const Identity& me, bool present_authority) {
+// The context, kept alive together with its setting.
+TlsContext as_context(std::shared_ptr<Setting> setting) {
+  asio::ssl::context* context = &setting->context;
+  return {std::move(setting), context};
+}
+
+Result<void> use_identity(Setting& setting, const Identity& me) {
   const Result<X509Certificate> certificate = parse_certificate(me.certificate_pem);
   if (!certificate) return fail(certificate, "own certificate");
-  std::unique_ptr<BIO, OpensslDeleter<BIO_free>> bio(
+  const std::unique_ptr<BIO, OpensslDeleter<BIO_free>> bio(
       BIO_new_mem_buf(me.private_pem.data(), static_cast<int>(me.private_pem.size())));
   const EvpPkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
   if (!key) return openssl_failure("own private key");
-  if (SSL_CTX_use_certificate(context, certificate->get()) != 1 || SSL_CTX_use_PrivateKey(context, key.get()) != 1)
+  if (SSL_CTX_use_certificate(setting.raw(), certificate->get()) != 1 ||
+      SSL_CTX_use_PrivateKey(setting.raw(), key.get()) != 1)
     return openssl_failure("own certificate");
-  if (!present_authority) return {};
-  const Result<X509Certificate> authority = parse_certificate(me.authorities.host_ca());
-  if (!authority) return fail(authority, "host authority");
-  if (SSL_CTX_add1_chain_cert(context, authority->get()) != 1) return openssl_failure("host authority");
   return {};
 }
 
-Result<void> believe(SSL_CTX* context, const std::string& authority_pem) {
-  const Result<X509Certificate> authority = parse_certificate(authority_pem);
-  if (!authority) return fail(authority, "authority");
-  if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority->get()) != 1) return openssl_failure("authority");
+Result<void> believe(Setting& setting, const Identity& me, std::vector<Role> roles) {
+  Result<X509Certificate> host_ca = parse_certificate(me.authorities.host_ca());
+  if (!host_ca) return fail(host_ca, "host authority");
+  Result<X509Certificate> user_ca = parse_certificate(me.authorities.user_ca());
+  if (!user_ca) return fail(user_ca, "user authority");
+  setting.host_ca = std::move(*host_ca);
+  setting.user_ca = std::move(*user_ca);
+  setting.roles = std::move(roles);
+  setting.cluster = me.self.cluster;
   return {};
 }
 
-// `argument` is the one Alpn that this context serves, as an integer.
+// The number that makes OpenSSL send the fitting alert: 0, or one of X509_V_ERR_….
+int check_peer(const Setting& setting, X509_STORE_CTX* check, std::string* refusal) {
+  X509* certificate = X509_STORE_CTX_get0_cert(check);
+  const Result<Peer> peer = peer_of(certificate);
+  if (!peer) {
+    *refusal = peer.error().message;
+    return X509_V_ERR_CERT_REJECTED;
+  }
+  const CertificateStack believed(sk_X509_new_null());
+  X509* authority = peer->role == Role::kUser ? setting.user_ca.get() : setting.host_ca.get();
+  if (!believed || sk_X509_push(believed.get(), authority) <= 0) return X509_V_ERR_OUT_OF_MEM;
+  X509_STORE_CTX_set0_trusted_stack(check, believed.get());
+  const bool is_signed = X509_verify_cert(check) == 1;
+  X509_STORE_CTX_set0_trusted_stack(check, nullptr);
+  if (!is_signed) {
+    const int error = X509_STORE_CTX_get_error(check);
+    *refusal = refusal_sentence(certificate, error);
+    return error == X509_V_OK ? X509_V_ERR_UNSPECIFIED : error;
+  }
+  if (peer->cluster != setting.cluster) {
+    *refusal =
+        fmt::format("{} belongs to cluster \"{}\", we to \"{}\"", describe(*peer), peer->cluster, setting.cluster);
+    return X509_V_ERR_CERT_UNTRUSTED;
+  }
+  if (std::ranges::find(setting.roles, peer->role) == setting.roles.end()) {
+    *refusal = fmt::format("{} presents the certificate of a {}, which has no place on {}", describe(*peer),
+                           role_name(peer->role), alpn_name(setting.alpn));
+    return X509_V_ERR_INVALID_PURPOSE;
+  }
+  return X509_V_OK;
+}
+
+// `argument` is the Setting. OpenSSL's cert_verify_callback: 1 accepts, 0 refuses with the error in `check`.
+int verify_certificate(X509_STORE_CTX* check, void* argument) {
+  auto* tls = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  std::string unheard;
+  std::string* refusal = refusal_of(tls);
+  const int error = check_peer(*static_cast<const Setting*>(argument), check, refusal != nullptr ? refusal : &unheard);
+  X509_STORE_CTX_set_error(check, error);
+  return error == X509_V_OK ? 1 : 0;
+}
+
+// `argument` is the Setting, whose one connection type is accepted.
 int select_alpn(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes, const unsigned char* offered,
                 unsigned int offered_bytes, void* argument) {
-  const auto alpn = static_cast<Alpn>(reinterpret_cast<intptr_t>(argument));
-  const std::string_view wanted = alpn_name(alpn);
+  const std::string_view wanted = alpn_name(static_cast<const Setting*>(argument)->alpn);
   for (unsigned int at = 0; at < offered_bytes; at += 1u + offered[at]) {
     const std::string_view name(reinterpret_cast<const char*>(offered) + at + 1, offered[at]);
     if (name != wanted) continue;
@@ -82,20 +166,22 @@ int select_alpn(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes,
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-bool wants_client_certificate(Alpn alpn) { return alpn != Alpn::kEnroll && alpn != Alpn::kHttp; }
-
 Result<TlsContext> server_context(const Identity& me, Alpn alpn) {
-  Result<TlsContext> context = base_context(asio::ssl::context::tls_server);
-  if (!context) return context;
-  SSL_CTX* raw = (*context)->native_handle();
-  if (Result<void> used = use_identity(raw, me, true); !used) return fail(used);
-  SSL_CTX_set_alpn_select_cb(raw, select_alpn, reinterpret_cast<void*>(static_cast<intptr_t>(alpn)));
-  if (!wants_client_certificate(alpn)) return context;
-  for (const std::string* authority : {&me.authorities.host_ca(), &me.authorities.user_ca()}) {
-    if (Result<void> believed = believe(raw, *authority); !believed) return fail(believed);
-  }
-  SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  return context;
+  const std::shared_ptr<Setting> setting = make_setting(asio::ssl::context::tls_server, alpn);
+  if (Result<void> used = use_identity(*setting, me); !used) return fail(used);
+  if (Result<void> believed = believe(*setting, me, roles_of_clients(alpn)); !believed) return fail(believed);
+  if (SSL_CTX_add1_chain_cert(setting->raw(), setting->host_ca.get()) != 1) return openssl_failure("host authority");
+  SSL_CTX_set_alpn_select_cb(setting->raw(), select_alpn, setting.get());
+  if (setting->roles.empty()) return as_context(setting);
+  SSL_CTX_set_verify(setting->raw(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_cert_verify_callback(setting->raw(), verify_certificate, setting.get());
+  return as_context(setting);
+}
+
+void ask_for(Setting& setting) {
+  const std::string wire = wire_form(setting.alpn);
+  SSL_CTX_set_alpn_protos(setting.raw(), reinterpret_cast<const unsigned char*>(wire.data()),
+                          static_cast<unsigned int>(wire.size()));
 }
 
 }  // namespace
@@ -113,27 +199,20 @@ std::optional<Alpn> alpn_of(std::string_view name) {
 }
 
 Result<TlsContext> client_context(const Identity& me, Alpn alpn) {
-  Result<TlsContext> context = base_context(asio::ssl::context::tls_client);
-  if (!context) return context;
-  SSL_CTX* raw = (*context)->native_handle();
-  if (Result<void> used = use_identity(raw, me, false); !used) return fail(used);
-  if (Result<void> believed = believe(raw, me.authorities.host_ca()); !believed) return fail(believed);
-  const std::string wire = wire_form(alpn);
-  SSL_CTX_set_alpn_protos(raw, reinterpret_cast<const unsigned char*>(wire.data()),
-                          static_cast<unsigned int>(wire.size()));
-  SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
-  return context;
+  const std::shared_ptr<Setting> setting = make_setting(asio::ssl::context::tls_client, alpn);
+  if (Result<void> used = use_identity(*setting, me); !used) return fail(used);
+  if (Result<void> believed = believe(*setting, me, {role_of_server(alpn)}); !believed) return fail(believed);
+  ask_for(*setting);
+  SSL_CTX_set_verify(setting->raw(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(setting->raw(), verify_certificate, setting.get());
+  return as_context(setting);
 }
 
-Result<TlsContext> anonymous_client_context() {
-  Result<TlsContext> context = base_context(asio::ssl::context::tls_client);
-  if (!context) return context;
-  const std::string wire = wire_form(Alpn::kEnroll);
-  SSL_CTX_set_alpn_protos((*context)->native_handle(), reinterpret_cast<const unsigned char*>(wire.data()),
-                          static_cast<unsigned int>(wire.size()));
-  // The pin is checked on the chain after the handshake; until then nothing is sent.
-  SSL_CTX_set_verify((*context)->native_handle(), SSL_VERIFY_NONE, nullptr);
-  return context;
+Result<TlsContext> anonymous_client_context(Alpn alpn) {
+  const std::shared_ptr<Setting> setting = make_setting(asio::ssl::context::tls_client, alpn);
+  ask_for(*setting);
+  SSL_CTX_set_verify(setting->raw(), SSL_VERIFY_NONE, nullptr);
+  return as_context(setting);
 }
 
 Result<ServerContexts> server_contexts(const Identity& me, const std::vector<Alpn>& alpns) {
@@ -146,39 +225,11 @@ Result<ServerContexts> server_contexts(const Identity& me, const std::vector<Alp
   return contexts;
 }
 
-Result<Peer> verified_peer(SSL* tls, const Identity& me) {
+Result<Peer> verified_peer(SSL* tls) {
   X509* certificate = SSL_get0_peer_certificate(tls);
-  const STACK_OF(X509)* chain = SSL_get0_verified_chain(tls);
-  if (certificate == nullptr || chain == nullptr || SSL_get_verify_result(tls) != X509_V_OK)
+  if (certificate == nullptr || SSL_get_verify_result(tls) != X509_V_OK)
     return fail(Errc::kUnauthenticated, "the other side proved no certificate");
-  Result<Peer> peer = peer_of(certificate);
-  if (!peer) return fail(Errc::kUnauthenticated, peer.error().message);
-  const bool is_user = peer->role == Role::kUser;
-  const Result<X509Certificate> authority =
-      parse_certificate(is_user ? me.authorities.user_ca() : me.authorities.host_ca());
-  if (!authority) return fail(authority);
-  if (spki_sha256(sk_X509_value(chain, sk_X509_num(chain) - 1)) != spki_sha256(authority->get()))
-    return fail(Errc::kUnauthenticated,
-                fmt::format("certificate of a {} signed by the wrong authority", role_name(peer->role)));
-  if (peer->cluster != me.self.cluster)
-    return fail(Errc::kUnauthenticated,
-                fmt::format("certificate of cluster \"{}\", ours is \"{}\"", peer->cluster, me.self.cluster));
-  return peer;
-}
-
-std::string tls_sentence(const std::error_code& error, SSL* tls) {
-  if (const long verified = SSL_get_verify_result(tls); verified != X509_V_OK)
-    return fmt::format("the other side's certificate is refused: {}", X509_verify_cert_error_string(verified));
-  // OpenSSL numbers the alerts that it received as reasons from 1000 on; asio keeps the packed code in the error value.
-  const int reason = ERR_GET_REASON(static_cast<unsigned long>(error.value()));
-  if (error.category().name() == std::string_view("asio.ssl") && reason >= SSL_AD_REASON_OFFSET) {
-    const std::string alert = SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET);
-    if (alert.find("certificate") != std::string::npos || alert == "unknown CA")
-      return fmt::format("the other side refused our certificate: {}", alert);
-    if (alert == "no application protocol") return "the other side does not speak this protocol there";
-    return fmt::format("the other side refused: {}", alert);
-  }
-  return error.message();
+  return peer_of(certificate);
 }
 
 }  // namespace cairn::tunnel

@@ -20,26 +20,26 @@ enum class Alpn { kAuth, kEnroll, kTunnel, kDial, kSsh, kHttp };
 std::string_view alpn_name(Alpn alpn);  // "cairn-auth/1" …
 std::optional<Alpn> alpn_of(std::string_view name);
 
+// Settings and certificates of one connection type; TLS 1.3 alone, no resumption. Certificates are checked in the
+// handshake, so that whoever is refused reads the reason from the alert: signed by the authority for its role (users by
+// the user CA, all others by the host CA), valid now, of our cluster, of a role that belongs on this connection type.
+// Immutable once made; shared by the connections that use it.
 using TlsContext = std::shared_ptr<asio::ssl::context>;
 
-// For a client with an identity: TLS 1.3 alone, presents its certificate, believes the host CA. Who answers is checked
-// after the handshake (verified_peer), since its role and not its host name decides.
+// For a client with an identity. The server must be auth on cairn-auth/1 and a proxy on all other types; host names
+// play no part.
 Result<TlsContext> client_context(const Identity& me, Alpn alpn);
-// For a client without an identity: cairn-enroll/1, where the CA pin decides (connect.h).
-Result<TlsContext> anonymous_client_context();
+// For a client without an identity: cairn-enroll/1, where the CA pin decides after the handshake (connect.h), and
+// http/1.1. Believes anyone until then.
+Result<TlsContext> anonymous_client_context(Alpn alpn);
 
-// For a server: one context per connection type. cairn-enroll/1 and http/1.1 ask for no client certificate, all others
-// demand one of the host or the user CA. The chain that is presented includes the host CA, for pins to be checked
-// against.
+// For a server: one context per connection type. The chain that is presented includes the host CA, for pins to be
+// checked against. cairn-enroll/1 and http/1.1 ask for no client certificate; cairn-auth/1 takes nodes, proxies and
+// users, cairn-tunnel/1 and cairn-dial/1 nodes, cairn-ssh/1 users.
 using ServerContexts = std::map<Alpn, TlsContext>;
 Result<ServerContexts> server_contexts(const Identity& me, const std::vector<Alpn>& alpns);
 
-// After a handshake: who is at the other end. Checks that the role's own authority signed (a user's certificate by the
-// user CA, all others by the host CA) and that the cluster is ours. Fails with kUnauthenticated.
-Result<Peer> verified_peer(SSL* tls, const Identity& me);
-
-// A sentence for a handshake or a read that failed: names the certificate's fault on this side (`tls` knows it) or the
-// alert that the other side sent ("the other side refused our certificate: certificate expired").
-std::string tls_sentence(const std::error_code& error, SSL* tls);
+// After a handshake in which the peer had to present a certificate: who it is.
+Result<Peer> verified_peer(SSL* tls);
 
 }  // namespace cairn::tunnel
