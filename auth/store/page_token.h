@@ -11,7 +11,7 @@ namespace cairn::auth {
 // Where the next page begins: after the row with this number and, among equal numbers, this text. Opaque to clients.
 struct PagePosition {
   int64_t number = 0;
-  std::string text;
+  std::string text = {};
 };
 
 std::string make_page_token(char list, const PagePosition& position);

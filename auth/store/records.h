@@ -17,8 +17,8 @@ using Events = std::vector<AuditEvent>;
 using Labels = std::map<std::string, std::string>;
 
 struct UserRecord {
-  v1::User user;
-  std::string password_hash;  // crypt(5); empty: no password yet, nobody can log in
+  v1::User user = {};
+  std::string password_hash = {};  // crypt(5); empty: no password yet, nobody can log in
 };
 
 enum class HostType { kNode = 1, kProxy = 2 };
@@ -26,54 +26,54 @@ enum class HostType { kNode = 1, kProxy = 2 };
 // A host that has joined.
 struct HostRecord {
   HostType type = HostType::kNode;
-  v1::Node node;  // labels are merged, the token's win; `online` is not kept
+  v1::Node node = {};  // labels are merged, the token's win; `online` is not kept
   int64_t joined_wall_s = 0;
 };
 
 // A host that wants to join.
 struct JoinRecord {
   HostType type = HostType::kNode;
-  std::string id;  // a fresh UUID
-  std::string name;
-  Labels labels;  // the host's own
-  std::string ssh_host_key;
-  std::string version;
-  std::string key_sha256;     // of its TLS public key: the same key asking again with the same token is the same host
-  std::string secret_sha256;  // of the token's secret
+  std::string id = {};  // a fresh UUID
+  std::string name = {};
+  Labels labels = {};  // the host's own
+  std::string ssh_host_key = {};
+  std::string version = {};
+  std::string key_sha256 = {};  // of its TLS public key: the same key asking again with the same token is the same host
+  std::string secret_sha256 = {};  // of the token's secret
   int64_t now_wall_s = 0;
 };
 
 struct SessionRecord {
-  v1::Session session;
+  v1::Session session = {};
   int64_t authorized_wall_ns = 0;  // sessions are listed in this order
 };
 
 struct SessionQuery {
   v1::ListSessionsRequest::State state = v1::ListSessionsRequest::STATE_UNSPECIFIED;
-  std::string user;                   // empty: all
-  std::vector<std::string> node_ids;  // empty: all
-  int64_t begun_after_wall_ns = 0;    // sessions authorized earlier are listed only if their recording has begun
-  uint32_t limit = 50;                // at least 1
-  std::string page_token;
+  std::string user = {};                   // empty: all
+  std::vector<std::string> node_ids = {};  // empty: all
+  int64_t begun_after_wall_ns = 0;         // sessions authorized earlier are listed only if their recording has begun
+  uint32_t limit = 50;                     // at least 1
+  std::string page_token = {};
 };
 
 // What a recording has told about its session.
 struct SessionEnd {
   int64_t end_wall_s = 0;
-  std::string reason;
+  std::string reason = {};
   uint64_t bytes = 0;
   uint64_t chunks = 0;
 };
 
 struct AuditQuery {
   int64_t since_wall_ns = 0;
-  int64_t until_wall_ns = INT64_MAX;  // exclusive
-  std::vector<std::string> kinds;     // exact, or with a trailing "." every kind that begins so; empty: all
-  std::string user;
-  std::vector<std::string> node_ids;
-  std::string session_id;
+  int64_t until_wall_ns = INT64_MAX;    // exclusive
+  std::vector<std::string> kinds = {};  // exact, or with a trailing "." every kind that begins so; empty: all
+  std::string user = {};
+  std::vector<std::string> node_ids = {};
+  std::string session_id = {};
   uint32_t limit = 100;  // at least 1
-  std::string page_token;
+  std::string page_token = {};
   bool is_ascending = false;
 };
 
