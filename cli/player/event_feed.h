@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+
+#include "base/result.h"
+#include "proto/recording.pb.h"
+
+namespace cairn::cli {
+
+// The events of one recording, in the order of the file.
+class EventFeed {
+ public:
+  enum class State {
+    kEvent,    // `event` is the next one
+    kWaiting,  // the session lives and has recorded no more within the wait
+    kEnd,      // the recording is complete, its last event has been given
+  };
+  struct Step {
+    State state = State::kEnd;
+    recording::v1::Event event;
+  };
+
+  virtual ~EventFeed() = default;
+  // Blocks for at most `wait` for more of a live recording (plus what a file or a network takes).
+  //   fails  kTruncated: the recording is cut off here, all before it has been given; kCorrupt: names chunk and offset;
+  //          anything else: the source cannot be read.
+  virtual Result<Step> next(std::chrono::milliseconds wait) = 0;
+  // Back to the first event.
+  virtual Result<void> rewind() = 0;
+};
+
+}  // namespace cairn::cli

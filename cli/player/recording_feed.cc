@@ -1,0 +1,37 @@
+#include "cli/player/recording_feed.h"
+
+#include <utility>
+
+namespace cairn::cli {
+
+Result<EventFeed::Step> RecordingFeed::next(std::chrono::milliseconds wait) {
+  for (;;) {
+    Result<std::optional<recorder::Event>> event = decoder_.next();
+    if (!event) return fail(event, source_->name());
+    if (std::optional<recorder::Event>& given = *event) {
+      counted_.add(*given);
+      return Step{.state = State::kEvent, .event = std::move(*given)};
+    }
+    const bool is_complete = decoder_.is_complete();  // what lies behind the end is read all the same: it is refused
+    Result<RecordingSource::Piece> piece = source_->read(offset_, is_complete ? std::chrono::milliseconds(0) : wait);
+    if (!piece) return fail(piece);
+    if (!piece->bytes.empty()) {
+      offset_ += piece->bytes.size();
+      decoder_.feed(piece->bytes);
+      continue;
+    }
+    if (is_complete) return Step{.state = State::kEnd, .event = {}};
+    if (piece->is_live) return Step{.state = State::kWaiting, .event = {}};
+    const Result<void> end = decoder_.finish();
+    if (!end) return fail(end, source_->name() + " is cut off");
+  }
+}
+
+Result<void> RecordingFeed::rewind() {
+  offset_ = 0;
+  decoder_ = recorder::RecordingDecoder();
+  counted_ = recorder::SummaryBuilder();
+  return {};
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,106 @@
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "base/options.h"
+#include "cli/print/exit_code.h"
+#include "cli/print/json.h"
+#include "cli/print/plain_text.h"
+#include "cli/print/table.h"
+#include "cli/verbs/ask.h"
+#include "cli/verbs/verbs.h"
+
+namespace cairn::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  std::vector<std::string> logins;
+  std::string node_labels;
+  std::vector<std::string> verbs;
+  bool requires_kernel_events = false;
+  std::string linger_limit;
+};
+
+Result<int> add(const Context& context, const Options& options) {
+  const auto labels = parse_labels(options.node_labels);
+  if (!labels) return fail(labels, "--node-labels");
+  auth::v1::Request request;
+  auth::v1::Role& role = *request.mutable_put_role()->mutable_role();
+  role.set_name(options.name);
+  role.mutable_logins()->Add(options.logins.begin(), options.logins.end());
+  role.mutable_node_labels()->insert(labels->begin(), labels->end());
+  role.mutable_verbs()->Add(options.verbs.begin(), options.verbs.end());
+  role.mutable_policy()->set_require_kernel_events(options.requires_kernel_events);
+  if (!options.linger_limit.empty()) {
+    const Result<std::chrono::seconds> limit = parse_duration(options.linger_limit);
+    if (!limit) return fail(limit, "--linger-limit");
+    role.mutable_policy()->set_linger_limit_s(static_cast<uint64_t>(limit->count()));
+  }
+  return ask_for_done(context, std::move(request), fmt::format("Wrote role {}", options.name));
+}
+
+Result<int> list(const Context& context) {
+  auth::v1::Request request;
+  request.mutable_list_roles();
+  const auto response = ask(context, std::move(request), auth::v1::Response::kListRoles);
+  if (!response) return fail(response);
+  Table table({"NAME", "LOGINS", "NODE LABELS", "VERBS", "KERNEL EVENTS"});
+  for (const auth::v1::Role& role : response->list_roles().roles()) {
+    table.add({role.name(), fmt::format("{}", fmt::join(role.logins(), ",")),
+               format_labels({role.node_labels().begin(), role.node_labels().end()}),
+               fmt::format("{}", fmt::join(role.verbs(), ",")),
+               role.policy().require_kernel_events() ? "required" : "where possible"});
+  }
+  const Result<void> printed =
+      context.is_json() ? print_json(to_json_array(response->list_roles().roles())) : print_text(table.text());
+  if (!printed) return fail(printed);
+  return kExitOk;
+}
+
+void add_add(CLI::App& roles, Command& command) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = add_verb(roles, "add", "Make a role, or write one anew",
+                            "cairn roles add ops --logins=root,deploy --node-labels='*=*' --verbs=audit,recordings\n"
+                            "cairn roles add web --logins=deploy --node-labels='env=prod,tier=web' "
+                            "--require-kernel-events");
+  verb->add_option("NAME", options->name, "the role's name")->required();
+  verb->add_option("--logins", options->logins, "a,b: accounts that it may become")->expected(1)->delimiter(',');
+  verb->add_option("--node-labels", options->node_labels,
+                   "a=b,c=d: all must match; the value * matches any, *=* every node [no node]");
+  verb->add_option("--verbs", options->verbs, "tokens, users, nodes, audit, recordings, *: what it may administer")
+      ->expected(1)
+      ->delimiter(',');
+  verb->add_flag("--require-kernel-events", options->requires_kernel_events,
+                 "no session on a node that cannot capture kernel events");
+  verb->add_option("--linger-limit", options->linger_limit,
+                   "how long a recording stays open for processes that outlive the terminal [24h]");
+  add_format(verb, command);
+  verb->callback([&command, options] { command.run = [&command, options] { return add(command.context, *options); }; });
+}
+
+}  // namespace
+
+void add_role_verbs(CLI::App& app, Command& command) {
+  CLI::App* roles = add_verb(app, "roles", "Make, list and remove roles", "cairn roles ls");
+  roles->require_subcommand(1);
+  add_add(*roles, command);
+
+  CLI::App* ls = add_verb(*roles, "ls", "List roles", "cairn roles ls");
+  add_format(ls, command);
+  ls->callback([&command] { command.run = [&command] { return list(command.context); }; });
+
+  auto name = std::make_shared<std::string>();
+  CLI::App* rm = add_verb(*roles, "rm", "Remove a role", "cairn roles rm web");
+  rm->add_option("NAME", *name, "the role's name")->required();
+  add_format(rm, command);
+  rm->callback([&command, name] {
+    command.run = [&command, name] {
+      auth::v1::Request request;
+      request.mutable_delete_role()->set_name(*name);
+      return ask_for_done(command.context, std::move(request), fmt::format("Removed role {}", *name));
+    };
+  });
+}
+
+}  // namespace cairn::cli
