@@ -66,7 +66,9 @@ WorkerSessionOptions options_for(const std::filesystem::path& folder) {
 
 int serve(const std::filesystem::path& folder) {
   std::signal(SIGPIPE, SIG_IGN);
-  ::setsid();  // ssh ends its ProxyCommand, and timeout(1) its whole group; a worker has a session of its own, too
+  // ssh ends its ProxyCommand with SIGHUP, and timeout(1) its whole group; a worker has a session of its own, too.
+  std::signal(SIGHUP, SIG_IGN);
+  ::setsid();
   const Log log("session", LogLevel::kDebug);
   const SystemClock clock;
   std::array<int, 2> ends{};
