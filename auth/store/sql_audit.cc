@@ -1,5 +1,10 @@
 #include "auth/store/sql_audit.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <utility>
+
 #include "auth/store/json_text.h"
 #include "auth/store/page_token.h"
 #include "auth/store/sql_query.h"
@@ -10,43 +15,34 @@ namespace {
 
 constexpr char kAuditList = 'a';
 
-// "session." finds every kind that begins so: '/' follows '.' in ASCII, which makes it a range that an index serves.
-void add_kinds(SqlQuery& query, const std::vector<std::string>& kinds) {
-  if (kinds.empty()) return;
-  std::string condition;
-  std::vector<SqlQuery::Value> values;
-  for (const std::string& kind : kinds) {
-    if (!condition.empty()) condition += " OR ";
-    values.emplace_back(kind);
-    if (kind.ends_with('.')) {
-      condition += "(kind >= ? AND kind < ?)";
-      values.emplace_back(kind.substr(0, kind.size() - 1) + '/');
-    } else {
-      condition += "kind = ?";
-    }
-  }
-  query.where(condition, std::move(values));
-}
+std::string noun_of(const std::string& kind) { return kind.substr(0, kind.find('.')); }
 
-SqlQuery audit_query(const AuditQuery& wanted, const PagePosition& after) {
+// `kind`: one of the wanted, empty for all.
+SqlQuery audit_query(const AuditQuery& wanted, const std::string& kind, const PagePosition& after) {
   SqlQuery query(
       "SELECT id, wall_ns, kind, user_name, node_id, node_name, session_id, success, message, fields "
       "FROM audit_events");
+  if (kind.ends_with('.')) {
+    query.where("noun = ?", {noun_of(kind)});
+  } else if (!kind.empty()) {
+    query.where("kind = ?", {kind});
+  }
   if (wanted.since_wall_ns > 0) query.where("wall_ns >= ?", {wanted.since_wall_ns});
   if (wanted.until_wall_ns < INT64_MAX) query.where("wall_ns < ?", {wanted.until_wall_ns});
-  add_kinds(query, wanted.kinds);
   if (!wanted.user.empty()) query.where("user_name = ?", {wanted.user});
   query.where_one_of("node_id", wanted.node_ids);
   if (!wanted.session_id.empty()) query.where("session_id = ?", {wanted.session_id});
-  if (!wanted.page_token.empty()) query.where(wanted.is_ascending ? "id > ?" : "id < ?", {after.number});
+  if (!wanted.page_token.empty()) {
+    query.where(wanted.is_ascending ? "(wall_ns, id) > (?, ?)" : "(wall_ns, id) < (?, ?)",
+                {after.number, static_cast<long long>(std::strtoll(after.text.c_str(), nullptr, 10))});
+  }
   // One more than wanted tells whether a next page exists.
-  query.finish(wanted.is_ascending ? "ORDER BY id LIMIT ?" : "ORDER BY id DESC LIMIT ?",
+  query.finish(wanted.is_ascending ? "ORDER BY wall_ns, id LIMIT ?" : "ORDER BY wall_ns DESC, id DESC LIMIT ?",
                {static_cast<long long>(wanted.limit) + 1});
   return query;
 }
 
-Result<Page<AuditEvent>> select_events(soci::session& sql, const AuditQuery& wanted, const PagePosition& after) {
-  SqlQuery query = audit_query(wanted, after);
+Result<std::vector<AuditEvent>> select_events(soci::session& sql, SqlQuery query) {
   long long id = 0;
   long long wall_ns = 0;
   int success = 0;
@@ -55,14 +51,9 @@ Result<Page<AuditEvent>> select_events(soci::session& sql, const AuditQuery& wan
   query.run(rows, soci::into(id), soci::into(wall_ns), soci::into(kind), soci::into(user), soci::into(node_id),
             soci::into(node_name), soci::into(session_id), soci::into(success), soci::into(message),
             soci::into(fields));
-  Page<AuditEvent> page;
+  std::vector<AuditEvent> events;
   while (rows.fetch()) {
-    if (page.rows.size() == wanted.limit) {
-      const PagePosition last{.number = static_cast<int64_t>(page.rows.back().id()), .text = {}};
-      page.next_page_token = make_page_token(kAuditList, last);
-      break;
-    }
-    AuditEvent& event = page.rows.emplace_back();
+    AuditEvent& event = events.emplace_back();
     event.set_id(static_cast<uint64_t>(id));
     event.set_wall_ns(wall_ns);
     event.set_kind(kind);
@@ -76,6 +67,35 @@ Result<Page<AuditEvent>> select_events(soci::session& sql, const AuditQuery& wan
     if (!read) return fail(read, "audit event");
     event.mutable_fields()->insert(read->begin(), read->end());
   }
+  return events;
+}
+
+// Several kinds are asked for one by one, each by its index, and merged: asked for together SQLite would read and sort
+// all that there are (measured: 1.1 s for 300,000 events instead of 1 ms).
+Result<std::vector<AuditEvent>> select_kinds(soci::session& sql, const AuditQuery& wanted, const PagePosition& after) {
+  if (wanted.kinds.empty()) return select_events(sql, audit_query(wanted, "", after));
+  std::map<std::pair<int64_t, uint64_t>, AuditEvent> merged;  // kinds may overlap: "session." and "session.end"
+  for (const std::string& kind : wanted.kinds) {
+    Result<std::vector<AuditEvent>> events = select_events(sql, audit_query(wanted, kind, after));
+    if (!events) return events;
+    for (AuditEvent& event : *events) merged.try_emplace({event.wall_ns(), event.id()}, std::move(event));
+  }
+  std::vector<AuditEvent> sorted;
+  for (auto& [position, event] : merged) sorted.push_back(std::move(event));
+  if (!wanted.is_ascending) std::reverse(sorted.begin(), sorted.end());
+  return sorted;
+}
+
+Result<Page<AuditEvent>> select_page(soci::session& sql, const AuditQuery& wanted, const PagePosition& after) {
+  Result<std::vector<AuditEvent>> events = select_kinds(sql, wanted, after);
+  if (!events) return fail(events);
+  Page<AuditEvent> page;
+  page.rows = std::move(*events);
+  if (page.rows.size() > wanted.limit) {
+    page.rows.resize(wanted.limit);
+    const AuditEvent& last = page.rows.back();
+    page.next_page_token = make_page_token(kAuditList, {.number = last.wall_ns(), .text = std::to_string(last.id())});
+  }
   return page;
 }
 
@@ -86,12 +106,14 @@ void insert_events(soci::session& sql, const Events& events) {
     const std::string fields = json_of(event.fields());
     const long long wall_ns = event.wall_ns();
     const int success = event.success() ? 1 : 0;
-    sql << "INSERT INTO audit_events (wall_ns, kind, user_name, node_id, node_name, session_id, success, message, "
-           "fields) VALUES (:wall_ns, :kind, :user_name, :node_id, :node_name, :session_id, :success, :message, "
+    const std::string noun = noun_of(event.kind());
+    sql << "INSERT INTO audit_events (wall_ns, kind, noun, user_name, node_id, node_name, session_id, success, "
+           "message, "
+           "fields) VALUES (:wall_ns, :kind, :noun, :user_name, :node_id, :node_name, :session_id, :success, :message, "
            ":fields)",
-        soci::use(wall_ns), soci::use(event.kind()), soci::use(event.user()), soci::use(event.node_id()),
-        soci::use(event.node_name()), soci::use(event.session_id()), soci::use(success), soci::use(event.message()),
-        soci::use(fields);
+        soci::use(wall_ns), soci::use(event.kind()), soci::use(noun), soci::use(event.user()),
+        soci::use(event.node_id()), soci::use(event.node_name()), soci::use(event.session_id()), soci::use(success),
+        soci::use(event.message()), soci::use(fields);
   }
 }
 
@@ -109,7 +131,7 @@ Result<Page<AuditEvent>> SqlStore::search_audit(const AuditQuery& query) {
     if (!position) return fail(position);
     after = std::move(*position);
   }
-  return sql_->read([&](soci::session& sql) { return select_events(sql, query, after); });
+  return sql_->read([&](soci::session& sql) { return select_page(sql, query, after); });
 }
 
 }  // namespace cairn::auth
