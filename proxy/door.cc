@@ -1,6 +1,5 @@
 #include "proxy/door.h"
 
-#include <boost/asio/connect.hpp>
 #include <fmt/format.h>
 
 #include "tunnel/relay.h"
@@ -21,19 +20,6 @@ SshResponse outcome(SshResponse::Outcome outcome, std::string message) {
   response.set_outcome(outcome);
   response.set_message(std::move(message));
   return response;
-}
-
-awaitable<Result<std::unique_ptr<tunnel::Connection>>> connect_bare(tunnel::Address to) {
-  auto executor = co_await asio::this_coro::executor;
-  asio::ip::tcp::resolver resolver(executor);
-  auto [resolve_error, endpoints] = co_await resolver.async_resolve(to.host, std::to_string(to.port), kAwait);
-  if (resolve_error) co_return fail(Errc::kUnavailable, resolve_error.message());
-  asio::ip::tcp::socket socket(executor);
-  auto [error, endpoint] = co_await asio::async_connect(socket, endpoints, kAwait);
-  if (error) co_return fail(Errc::kUnavailable, error.message());
-  boost::system::error_code ignored;
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  co_return std::make_unique<tunnel::Connection>(std::move(socket));
 }
 
 }  // namespace
@@ -66,7 +52,13 @@ awaitable<void> Door::serve() {
 
 void Door::refused(std::string_view reason, const Error& error, const std::string& from) {
   metrics_.add(Metrics::Name::kRefused, 1, reason);
-  log_.debug("connection.refused", kv("from", from), kv("reason", reason), kv_error(error));
+  // A certificate that is refused is somebody's trouble; what is no client of ours is the Internet's weather.
+  if (error.code == Errc::kUnauthenticated && complaints_.may_speak()) {
+    log_.warn("connection.refused", kv("from", from), kv("reason", reason), kv_error(error),
+              kv("unsaid", complaints_.take_unsaid()));
+  } else {
+    log_.debug("connection.refused", kv("from", from), kv("reason", reason), kv_error(error));
+  }
 }
 
 awaitable<std::unique_ptr<tunnel::Connection>> Door::admit(tunnel::Arrival* arrival, Deadline deadline) {
@@ -112,14 +104,16 @@ awaitable<void> Door::route(std::unique_ptr<tunnel::Connection> connection) {
 }
 
 awaitable<void> Door::relay_to_auth(std::unique_ptr<tunnel::Connection> client, std::string hello) {
-  auto connecting = connect_bare(options_.auth);
-  Result<std::unique_ptr<tunnel::Connection>> auth = co_await within(after(kAuthConnectLimit), std::move(connecting));
+  auto connecting = tunnel::connect_bare(options_.auth, after(kAuthConnectLimit));
+  Result<std::unique_ptr<tunnel::Connection>> auth = co_await std::move(connecting);
   if (!auth) {
     metrics_.add(Metrics::Name::kRefused, 1, "auth_unreachable");
-    log_.warn("auth.unreachable", kv("address", tunnel::address_text(options_.auth)), kv_error(auth.error()));
+    if (complaints_.may_speak())
+      log_.warn("auth.unreachable", kv("address", tunnel::address_text(options_.auth)), kv_error(auth.error()));
     co_return;
   }
-  if (Result<void> passed = co_await (*auth)->write_bytes(asio::buffer(hello)); !passed) co_return;
+  auto passing = (*auth)->write_bytes(asio::buffer(hello));
+  if (Result<void> passed = co_await within(after(options_.handshake_limit), std::move(passing)); !passed) co_return;
   co_await join(client.get(), auth->get());
 }
 
@@ -194,13 +188,15 @@ awaitable<void> Door::serve_client(std::unique_ptr<tunnel::Connection> client) {
   metrics_.add(Metrics::Name::kDials, 1, SshResponse::Outcome_Name(response.outcome()));
   log_.debug("client.served", kv("user", client->peer().id), kv("node", request->node()),
              kv("outcome", SshResponse::Outcome_Name(response.outcome())));
-  Result<void> told = co_await client->write(response);
+  auto telling = client->write(response);
+  Result<void> told = co_await within(after(options_.handshake_limit), std::move(telling));
   if (!worker) {
     if (told) co_await client->close_gracefully();
     co_return;
   }
   if (!told) co_return;
-  if (Result<void> greeted = co_await (*worker)->write(tunnel::v1::DialJoined()); !greeted) co_return;
+  auto greeting = (*worker)->write(tunnel::v1::DialJoined());
+  if (Result<void> greeted = co_await within(after(options_.handshake_limit), std::move(greeting)); !greeted) co_return;
   co_await join(client.get(), worker->get());
 }
 

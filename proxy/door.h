@@ -10,6 +10,7 @@
 #include "proxy/dial_board.h"
 #include "proxy/http_front.h"
 #include "proxy/metrics.h"
+#include "proxy/rate_limit.h"
 #include "tunnel/server.h"
 
 namespace cairn::proxy {
@@ -55,6 +56,7 @@ class Door : public std::enable_shared_from_this<Door> {
   AgentRegistry agents_;
   DialBoard dials_;
   size_t handshakes_ = 0;
+  RateLimit complaints_{10, std::chrono::seconds(10)};
 };
 
 }  // namespace cairn::proxy

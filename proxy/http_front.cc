@@ -38,7 +38,8 @@ std::string HttpFront::respond(const std::string& method, const std::string& tar
     for (const tunnel::Alpn alpn : {tunnel::Alpn::kAuth, tunnel::Alpn::kEnroll, tunnel::Alpn::kTunnel,
                                     tunnel::Alpn::kDial, tunnel::Alpn::kSsh, tunnel::Alpn::kHttp})
       ping["alpn"].push_back(tunnel::alpn_name(alpn));
-    return response("200 OK", "application/json", ping.dump() + "\n");
+    return response("200 OK", "application/json",
+                    ping.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
   return json_error("404 Not Found", "no such page; there are /healthz, /metrics and /v1/ping");
 }
@@ -46,8 +47,10 @@ std::string HttpFront::respond(const std::string& method, const std::string& tar
 awaitable<void> HttpFront::serve(std::unique_ptr<tunnel::Connection> connection) const {
   std::string waiting;  // bytes read and not yet parsed
   for (;;) {
+    const Deadline deadline = after(kIdleLimit);  // for the whole request: who sends byte by byte is cut off too
     http::request_parser<http::empty_body> parser;
     parser.header_limit(kMaxHeaderBytes);
+    parser.eager(true);  // the head and what should not follow it, in one go
     while (!parser.is_done()) {
       boost::system::error_code error;
       const size_t used = waiting.empty() ? 0 : parser.put(asio::buffer(waiting), error);
@@ -57,17 +60,20 @@ awaitable<void> HttpFront::serve(std::unique_ptr<tunnel::Connection> connection)
         const bool is_large = error == http::error::header_limit || waiting.size() > kMaxHeaderBytes;
         const std::string refusal = is_large ? json_error("431 Request Header Fields Too Large", "header too large")
                                              : json_error("400 Bad Request", "this is not HTTP/1.1 without a body");
-        if (co_await connection->write_bytes(asio::buffer(refusal))) co_await connection->close_gracefully();
+        auto refusing = connection->write_bytes(asio::buffer(refusal));
+        const Result<void> told = co_await within(after(kIdleLimit), std::move(refusing));
+        if (told) co_await connection->close_gracefully();
         co_return;
       }
       std::array<char, 4096> block{};
       auto reading = connection->read_some(asio::buffer(block));
-      const Result<size_t> got = co_await within(after(kIdleLimit), std::move(reading));
+      const Result<size_t> got = co_await within(deadline, std::move(reading));
       if (!got || *got == 0) co_return;
       waiting.append(block.data(), *got);
     }
     const std::string answer = respond(std::string(parser.get().method_string()), std::string(parser.get().target()));
-    if (const Result<void> written = co_await connection->write_bytes(asio::buffer(answer)); !written) co_return;
+    auto writing = connection->write_bytes(asio::buffer(answer));
+    if (const Result<void> written = co_await within(after(kIdleLimit), std::move(writing)); !written) co_return;
     if (!parser.get().keep_alive()) {
       co_await connection->close_gracefully();
       co_return;

@@ -1,4 +1,5 @@
 // cairn-proxy: reads its options, joins its cluster, opens the door.
+#include <csignal>
 #include <cstdio>
 
 #include <boost/asio/io_context.hpp>
@@ -40,7 +41,8 @@ awaitable<Result<void>> run(const ProxyOptions* options, const Clock* clock, con
 }
 
 int serve(const ProxyOptions& options) {
-  const Log log("proxy", options.log_level);
+  std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end us
+  const Log log("cairn-proxy", options.log_level);
   const SystemClock clock;
   asio::io_context io(1);
   asio::signal_set signals(io, SIGTERM, SIGINT);

@@ -9,11 +9,6 @@
 namespace cairn::proxy {
 namespace {
 
-constexpr std::chrono::milliseconds kAskLimit{15'000};
-constexpr std::chrono::milliseconds kFirstRetry{500};
-constexpr std::chrono::milliseconds kLastRetry{30'000};
-constexpr std::chrono::milliseconds kLook{60'000};  // between two looks at the wall clock, which may step
-
 bool is_passing(const Error& error) {
   return error.code == Errc::kUnavailable || error.code == Errc::kTimeout || error.code == Errc::kClosed;
 }
@@ -40,7 +35,7 @@ awaitable<Result<void>> Membership::begin() {
                    "joining needs --ca-pin, as printed by \"cairn tokens add\": without it anybody "
                    "could answer as auth (--insecure-no-ca-pin joins all the same)");
   if (options_->ca_pin.empty()) log_->warn("join.unpinned", kv("auth", tunnel::address_text(options_->auth)));
-  Backoff backoff(kFirstRetry, kLastRetry);
+  Backoff backoff(times_.first_retry, times_.last_retry);
   for (;;) {
     Result<void> joined = co_await join();
     if (joined || !is_passing(joined.error())) co_return joined;
@@ -59,7 +54,7 @@ awaitable<Result<void>> Membership::join() {
   join->set_name(options_->name);
   join->set_tls_public_key(key->public_der);
   join->set_version(CAIRN_VERSION);
-  auto asking = tunnel::enroll(options_->auth, options_->ca_pin, std::move(request), after(kAskLimit));
+  auto asking = tunnel::enroll(options_->auth, options_->ca_pin, std::move(request), after(times_.answer_limit));
   Result<enroll::v1::EnrollResponse> response = co_await std::move(asking);
   if (!response) co_return fail(response, "join");
   if (!response->has_join()) co_return fail(Errc::kInvalid, "join: auth answered something else");
@@ -77,26 +72,29 @@ awaitable<Result<void>> Membership::join() {
 }
 
 awaitable<Result<tunnel::Identity>> Membership::renew() {
-  auto connecting = tunnel::AuthClient::connect(options_->auth, identity_, after(kAskLimit));
+  auto connecting = tunnel::AuthClient::connect(options_->auth, identity_, after(times_.answer_limit));
   Result<std::unique_ptr<tunnel::AuthClient>> client = co_await std::move(connecting);
   if (!client) co_return fail(client);
   Result<tunnel::KeyPair> key = tunnel::generate_tls_key();
   if (!key) co_return fail(key);
   auth::v1::Request request;
   request.mutable_renew()->set_tls_public_key(key->public_der);
-  auto calling = (*client)->call(std::move(request), after(kAskLimit));
+  auto calling = (*client)->call(std::move(request), after(times_.answer_limit));
   Result<auth::v1::Response> response = co_await std::move(calling);
   if (!response) co_return fail(response);
+  if (!response->has_renew()) co_return fail(Errc::kInvalid, "auth gave an answer of another kind to the renewal");
   Result<tunnel::Identity> identity =
       tunnel::make_identity(key->private_pem, response->renew().certificate(), response->renew().authorities());
   if (!identity) co_return fail(identity);
+  if (identity->self.id != identity_->self.id || identity->not_after_s <= clock_->wall_s())
+    co_return fail(Errc::kInvalid, "auth issued the certificate of another proxy, or one that has expired");
   if (Result<void> stored = tunnel::store_identity(options_->data_dir, *identity); !stored) co_return fail(stored);
   co_return std::move(*identity);
 }
 
 awaitable<void> Membership::keep_valid(std::function<void(std::shared_ptr<const tunnel::Identity>)> changed) {
   for (;;) {
-    co_await sleep_for(kLook);
+    co_await sleep_for(times_.look);
     const int64_t half_life_s = identity_->not_before_s + (identity_->not_after_s - identity_->not_before_s) / 2;
     if (clock_->wall_s() < half_life_s) continue;
     Result<tunnel::Identity> renewed = co_await renew();

@@ -205,6 +205,15 @@ awaitable<Result<std::unique_ptr<Connection>>> connect(Address to, std::shared_p
   co_return connected;
 }
 
+awaitable<Result<std::unique_ptr<Connection>>> connect_bare(Address to, Deadline deadline) {
+  auto work = connect_tcp(to);
+  Result<Socket> socket = co_await within(deadline, std::move(work));
+  if (!socket && socket.error().code == Errc::kTimeout)
+    co_return fail(socket, fmt::format("connect to {}", address_text(to)));
+  if (!socket) co_return fail(socket);
+  co_return std::make_unique<Connection>(std::move(*socket));
+}
+
 awaitable<Result<enroll::v1::EnrollResponse>> enroll(Address to, std::string ca_pin, enroll::v1::EnrollRequest request,
                                                      Deadline deadline) {
   if (Result<void> formed = check_pin_form(ca_pin); !formed) co_return fail(formed);

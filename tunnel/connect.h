@@ -28,6 +28,9 @@ std::string address_text(const Address& address);
 awaitable<Result<std::unique_ptr<Connection>>> connect(Address to, std::shared_ptr<const Identity> me, Alpn alpn,
                                                        Role expected, Deadline deadline);
 
+// TCP alone, for a relay that passes on what it must not read. Fails with kUnavailable, kTimeout.
+awaitable<Result<std::unique_ptr<Connection>>> connect_bare(Address to, Deadline deadline);
+
 // cairn-enroll/1 in one call, to a proxy or to auth itself. The server is believed when a CA of its chain carries
 // `ca_pin` and has signed its certificate, and when that says "auth". An empty pin believes whatever CA comes: only for
 // an explicit "insecure" of the person. An EnrollError of the server becomes kDenied with its sentence. A pin of

@@ -75,6 +75,8 @@ class Connection {
   void close();
 
   int native_handle();
+  // The socket, for somebody who goes on with it alone; the connection is spent. Of a bare connection only.
+  Socket release_socket() { return std::move(std::get<Socket>(stream_)); }
 
  private:
   Socket& socket();
