@@ -41,7 +41,7 @@ awaitable<Result<NodeIdentity>> Enrolment::run() {
   const tunnel::Identity& identity = *stored->current();
   if (identity.not_after_s > clock_->wall_s()) co_return std::move(*stored);
   if (options_.token.empty()) co_return fail(Errc::kExpired, expired_sentence(identity));
-  log_.warn("identity.expired", kv("expired_at", format_utc(identity.not_after_s)), kv("node", identity.self.id));
+  log_.warn("certificate.expired", kv("expired_at", format_utc(identity.not_after_s)), kv("node", identity.self.id));
   co_return co_await join();
 }
 
@@ -50,7 +50,7 @@ awaitable<Result<NodeIdentity>> Enrolment::join() {
   if (!secret) co_return fail(secret);
   if (Result<void> pin = check_pin(); !pin) co_return fail(pin);
   if (options_.ca_pin.empty()) {
-    log_.warn("enrol.unverified", kv("proxy", tunnel::address_text(options_.proxy)),
+    log_.warn("join.unpinned", kv("proxy", tunnel::address_text(options_.proxy)),
               kv("reason",
                  "--insecure-no-ca-pin: whoever answers at this address becomes this node's authority, and "
                  "may log in here as anyone"));
@@ -79,7 +79,7 @@ awaitable<Result<NodeIdentity>> Enrolment::join() {
   Result<NodeIdentity> node = NodeIdentity::create(options_.data_dir, std::move(*identity));
   if (node) {
     const tunnel::Peer& self = node->current()->self;
-    log_.info("node.joined", kv("cluster", self.cluster), kv("node", self.id), kv("name", self.name));
+    log_.info("join.done", kv("cluster", self.cluster), kv("node", self.id), kv("name", self.name));
   }
   co_return node;
 }
@@ -95,7 +95,7 @@ awaitable<Result<enroll::v1::JoinResponse>> Enrolment::ask_until_answered(enroll
     if (is_final(response.error())) co_return fail(response, "join");
     co_await end_if_cancelled();
     const std::chrono::milliseconds wait = backoff.next();
-    log_.warn("enrol.waiting", kv("retry_ms", wait.count()), kv_error(response.error()));
+    log_.warn("join.retried", kv("retry_ms", wait.count()), kv_error(response.error()));
     co_await sleep_for(wait);
   }
 }

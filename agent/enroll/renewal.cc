@@ -24,13 +24,13 @@ awaitable<Result<void>> Renewal::run() {
     const Result<void> renewed = co_await renew();
     if (renewed) {
       backoff.reset();
-      log_.info("identity.renewed", kv("valid_until", format_utc(identity_->current()->not_after_s)));
+      log_.info("certificate.renewed", kv("valid_until", format_utc(identity_->current()->not_after_s)));
       co_await sleep_for(times_.look);  // even when the new one is past its half already: the clocks may differ
       continue;
     }
     co_await end_if_cancelled();
     const std::chrono::milliseconds wait = backoff.next();
-    log_.warn("identity.unrenewed", kv("valid_until", format_utc(identity_->current()->not_after_s)),
+    log_.warn("certificate.renewal_failed", kv("valid_until", format_utc(identity_->current()->not_after_s)),
               kv("retry_ms", wait.count()), kv_error(renewed.error()));
     co_await sleep_for(wait);
   }

@@ -14,8 +14,8 @@
 namespace cairn::auth {
 namespace {
 
-using testing_support::run_in_loop;
 using testing::HasSubstr;
+using testing_support::run_in_loop;
 
 constexpr std::chrono::seconds kPatience{30};
 Deadline soon() { return after(kPatience); }

@@ -85,6 +85,7 @@ std::vector<std::string> flags_of(const CLI::App& verb) {
 std::string usage_sentence(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& verb = chosen_verb(app);
   const std::string name = full_name(verb);
+  const std::string prefix = verb.get_parent() == nullptr ? "" : name.substr(sizeof "cairn") + ": ";
   const std::vector<std::string> unexpected = app.remaining(true);
   const std::vector<std::string> below = verbs_below(verb);
   const auto is_word = [](const std::string& text) { return !text.starts_with('-'); };
@@ -95,14 +96,14 @@ std::string usage_sentence(const CLI::App& app, const CLI::ParseError& error) {
                         : fmt::format("unknown verb \"{}\"; did you mean \"{} {}\"?", *word, name, near);
   }
   if (!below.empty() && unexpected.empty() && error.get_name() == "RequiredError")
-    return fmt::format("{}: which verb? {}; --help says more", name, fmt::join(below, ", "));
+    return fmt::format("{}which verb? {}; --help says more", prefix, fmt::join(below, ", "));
   if (!unexpected.empty()) {
     const std::string flag = unexpected.front().substr(0, unexpected.front().find('='));
     const std::string near = is_word(flag) ? "" : nearest_word(flag, flags_of(verb));
-    return fmt::format("{}: unexpected \"{}\"{}; see {} --help", name, unexpected.front(),
+    return fmt::format("{}unexpected \"{}\"{}; see {} --help", prefix, unexpected.front(),
                        near.empty() ? "" : fmt::format("; did you mean {}?", near), name);
   }
-  return fmt::format("{}: {}; see {} --help", name, error.what(), name);
+  return fmt::format("{}{}; see {} --help", prefix, error.what(), name);
 }
 
 // Where the words for ssh begin: after a first verb "ssh" that is not asked for help. words.size() when there is none.

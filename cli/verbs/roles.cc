@@ -65,11 +65,10 @@ void add_add(CLI::App& roles, Command& command) {
                             "cairn roles add web --logins=deploy --node-labels='env=prod,tier=web' "
                             "--require-kernel-events");
   verb->add_option("NAME", options->name, "the role's name")->required();
-  verb->add_option("--logins", options->logins, "a,b: accounts that it may become")->expected(1)->delimiter(',');
+  verb->add_option("--logins", options->logins, "a,b: accounts that it may become")->delimiter(',');
   verb->add_option("--node-labels", options->node_labels,
                    "a=b,c=d: all must match; the value * matches any, *=* every node [no node]");
   verb->add_option("--verbs", options->verbs, "tokens, users, nodes, audit, recordings, *: what it may administer")
-      ->expected(1)
       ->delimiter(',');
   verb->add_flag("--require-kernel-events", options->requires_kernel_events,
                  "no session on a node that cannot capture kernel events");

@@ -66,7 +66,7 @@ void add_add(CLI::App& users, Command& command) {
                             "cairn users add alice --roles=ops,audit\n"
                             "cairn users add alice --roles=ops --password-stdin <password-file");
   verb->add_option("NAME", options->name, "the person's name")->required();
-  verb->add_option("--roles", options->roles, "a,b: \"cairn roles ls\" lists them")->expected(1)->delimiter(',');
+  verb->add_option("--roles", options->roles, "a,b: \"cairn roles ls\" lists them")->delimiter(',');
   verb->add_flag("--password-stdin", options->is_password_on_stdin,
                  "read the password from standard input (or set CAIRN_PASSWORD_FILE)");
   add_format(verb, command);

@@ -44,6 +44,11 @@ target_compile_definitions(cairn_flags INTERFACE
 if(CAIRN_SANITIZE)
   target_compile_options(cairn_flags INTERFACE -fsanitize=${CAIRN_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(cairn_flags INTERFACE -fsanitize=${CAIRN_SANITIZE})
+  if(CAIRN_SANITIZE MATCHES "address")
+    # Coverage counters for the fuzzers of tests/fuzz: without them in the libraries a fuzzer searches blind.
+    target_compile_options(cairn_flags INTERFACE -fsanitize=fuzzer-no-link)
+    target_link_options(cairn_flags INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
 endif()
 
 function(cairn_library name)
