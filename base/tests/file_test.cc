@@ -22,7 +22,7 @@ class Folder : public testing::Test {
 TEST_F(Folder, HoldsAnAtomicallyWrittenFileWithItsMode) {
   ASSERT_TRUE(write_file_atomically(path_ / "key", "secret", 0600));
   EXPECT_EQ(read_file(path_ / "key", 100).value(), "secret");
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat((path_ / "key").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0600u);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path_), {}), 1) << "a temporary file stayed behind";

@@ -12,13 +12,14 @@ struct Foreign {
 };
 class LogValue : public testing::TestWithParam<Foreign> {};
 TEST_P(LogValue, CannotForgeALine) { EXPECT_EQ(quoted_if_needed(GetParam().text), GetParam().written); }
-INSTANTIATE_TEST_SUITE_P(
-    Texts, LogValue,
-    testing::Values(Foreign{"plain", "web-1", "web-1"}, Foreign{"empty", "", "\"\""}, Foreign{"blank", "a b", "\"a b\""},
-                    Foreign{"newline", "a\nerror forged", "\"a\\nerror forged\""},
-                    Foreign{"quote", "a\"b", "\"a\\\"b\""}, Foreign{"escape", "\x1b[2J", "\"\\x1b[2J\""},
-                    Foreign{"looks_like_a_field", "a=b", "\"a=b\""}),
-    [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Texts, LogValue,
+                         testing::Values(Foreign{"plain", "web-1", "web-1"}, Foreign{"empty", "", "\"\""},
+                                         Foreign{"blank", "a b", "\"a b\""},
+                                         Foreign{"newline", "a\nerror forged", "\"a\\nerror forged\""},
+                                         Foreign{"quote", "a\"b", "\"a\\\"b\""},
+                                         Foreign{"escape", "\x1b[2J", "\"\\x1b[2J\""},
+                                         Foreign{"looks_like_a_field", "a=b", "\"a=b\""}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Log, WritesEventsWithFields) {
   testing::internal::CaptureStderr();
