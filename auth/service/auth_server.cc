@@ -1,6 +1,7 @@
 #include "auth/service/auth_server.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -61,14 +62,14 @@ Result<void> AuthServer::listen(const tunnel::Address& address) {
   if (Result<void> renewed = renew_identity(); !renewed) return renewed;
   Result<tunnel::Listener> listener = tunnel::Listener::open(executor_, address);
   if (!listener) return fail(listener);
-  listener_.emplace(std::move(*listener));
+  listener_ = std::make_unique<tunnel::Listener>(std::move(*listener));
   return {};
 }
 
 Result<void> AuthServer::listen_admin(const std::filesystem::path& socket) {
   Result<AdminSocket> admin = AdminSocket::open(executor_, socket);
   if (!admin) return fail(admin);
-  admin_.emplace(std::move(*admin));
+  admin_ = std::make_unique<AdminSocket>(std::move(*admin));
   return {};
 }
 

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -69,8 +68,8 @@ class AuthServer {
   asio::any_io_executor executor_;
   ServerParts parts_;
   Log log_;
-  std::optional<tunnel::Listener> listener_;
-  std::optional<AdminSocket> admin_;
+  std::unique_ptr<tunnel::Listener> listener_;  // both there once it listens
+  std::unique_ptr<AdminSocket> admin_;
   std::shared_ptr<const tunnel::ServerTls> tls_;  // handshakes under way keep the one they began with
   int64_t renew_at_wall_s_ = 0;
   size_t logins_waiting_ = 0;

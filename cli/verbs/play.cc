@@ -103,6 +103,17 @@ void report_gaps(const recorder::Summary& summary) {
   print_warning(sentence + " \"cairn play --events=only\" shows where");
 }
 
+// A gap owns up to what is missing; a kernel event that neither a gap nor an event accounts for makes the whole
+// recording doubtful. To be asked of a recording that has been read to its end.
+int exit_code_of_whole(const recorder::Summary& summary, const std::string& name) {
+  if (summary.is_accounted) return kExitOk;
+  print_warning(
+      fmt::format("{} does not account for all kernel events: {} issued, {} stored, {} in gaps; "
+                  "\"cairn recordings verify\" says more",
+                  name, summary.kernel_issued, summary.kernel_stored, summary.kernel_missing));
+  return kExitIncomplete;
+}
+
 Result<int> play(const Context& context, const Options& options) {
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   const Result<PlayOptions> chosen = play_options(options, is_terminal);
@@ -113,8 +124,10 @@ Result<int> play(const Context& context, const Options& options) {
   const Result<Player::Outcome> outcome = context.is_json()
                                               ? print_as_json(feed, events_mode(options), options.is_following)
                                               : show(feed, options, *chosen, is_terminal);
-  report_gaps(feed.summary());
+  const recorder::Summary summary = feed.summary();
+  report_gaps(summary);
   if (!outcome) return fail(outcome);
+  if (*outcome == Player::Outcome::kFinished) return exit_code_of_whole(summary, feed.source().name());
   if (*outcome == Player::Outcome::kStillLive)
     print_warning(fmt::format("{} is still live; this was all so far, --follow waits for more", feed.source().name()));
   return kExitOk;
