@@ -22,7 +22,7 @@ using testing_support::run_program;
 using testing_support::TemporaryFolder;
 
 mode_t mode_of(const std::filesystem::path& path) {
-  struct stat status {};
+  struct stat status{};
   return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 0777 : 0;
 }
 
@@ -104,8 +104,7 @@ class SshConfigBlock : public testing::Test {
 TEST_F(SshConfigBlock, IsWhatStockSshUnderstands) {
   const std::string read = as_ssh_reads(text("/home/alice/.cairn"), "web-1.home");
   EXPECT_THAT(read, HasSubstr("\nproxycommand \"/usr/bin/cairn\" --home \"/home/alice/.cairn\" proxy ssh %h\n"));
-  EXPECT_THAT(read,
-              HasSubstr("\nknownhostscommand \"/usr/bin/cairn\" --home \"/home/alice/.cairn\" known-hosts %H\n"));
+  EXPECT_THAT(read, HasSubstr("\nknownhostscommand \"/usr/bin/cairn\" --home \"/home/alice/.cairn\" known-hosts %H\n"));
   EXPECT_THAT(read, HasSubstr("\nuserknownhostsfile /dev/null\n"));
   EXPECT_THAT(read, HasSubstr("\nglobalknownhostsfile /dev/null\n"));
   EXPECT_THAT(read, HasSubstr("\nstricthostkeychecking true\n"));

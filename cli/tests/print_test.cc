@@ -50,9 +50,10 @@ TEST(Json, HasEveryFieldUnderItsProtoName) {
   node.set_name("web-1");
   node.set_last_seen_wall_s(1'800'000'000);
   (*node.mutable_labels())["env"] = "prod";
-  EXPECT_EQ(json_line(to_json(node)),
-            R"({"id":"","name":"web-1","labels":{"env":"prod"},"version":"","ssh_host_key":"","last_seen_wall_s":1800000000,)"
-            R"("online":false,"capture_tier":"","kernel":"","hooks":[]})");
+  EXPECT_EQ(
+      json_line(to_json(node)),
+      R"({"id":"","name":"web-1","labels":{"env":"prod"},"version":"","ssh_host_key":"","last_seen_wall_s":1800000000,)"
+      R"("online":false,"capture_tier":"","kernel":"","hooks":[]})");
 }
 
 TEST(Json, LeavesOutWhatIsUnsetWhenAsked) {

@@ -20,8 +20,9 @@ TEST(TimePoint, RefusesAnythingElseWithExamples) {
   for (const char* text : {"", "yesterday", "1970-01-01T00:01:00Zjunk", "1970-13-01", "-1h"}) {
     const Result<int64_t> parsed = parse_time_point(text, kNow);
     ASSERT_FALSE(parsed) << text;
-    EXPECT_EQ(parsed.error().message,
-              std::string("\"") + text + "\" is no time; write for example 90m, 7d, 2026-11-20 or 2026-11-20T22:25:06Z");
+    EXPECT_EQ(
+        parsed.error().message,
+        std::string("\"") + text + "\" is no time; write for example 90m, 7d, 2026-11-20 or 2026-11-20T22:25:06Z");
   }
 }
 

@@ -41,8 +41,7 @@ TEST(Transcript, KeepsEventsOutOfFullScreenPrograms) {
   EXPECT_EQ(transcript.show(exit_at(2, 7)), "");
   EXPECT_FALSE(transcript.is_holding_lines()) << "no quiet spell may break into the screen";
   EXPECT_EQ(transcript.show(output_at(3, "more\r\n")), "more\r\n");
-  EXPECT_EQ(transcript.show(output_at(4, "\x1b[?1049l$ exit\r\n")),
-            "\x1b[?1049l$ exit\r\n  exit  pid 7 status 0\n");
+  EXPECT_EQ(transcript.show(output_at(4, "\x1b[?1049l$ exit\r\n")), "\x1b[?1049l$ exit\r\n  exit  pid 7 status 0\n");
 }
 
 TEST(Transcript, CountsHeldEventsBeyondItsLimit) {
@@ -106,13 +105,13 @@ TEST_P(LineStart, IsKnownAfterOutput) {
   EXPECT_EQ(tracker.is_at_line_start(), GetParam().is_at_line_start);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Outputs, LineStart,
-    testing::Values(Ending{"nothing", "", true}, Ending{"line", "a\r\n", true}, Ending{"half", "a\r\nb", false},
-                    Ending{"after_enter", "ls\r\n\x1b[?2004l\r", true}, Ending{"style", "a\n\x1b[0m", true},
-                    Ending{"progress", "50%\r", false}, Ending{"moved", "a\n\x1b[A", false},
-                    Ending{"charset", "a\n\x1b(B", false}),
-    [](const auto& ending) { return std::string(ending.param.name); });
+INSTANTIATE_TEST_SUITE_P(Outputs, LineStart,
+                         testing::Values(Ending{"nothing", "", true}, Ending{"line", "a\r\n", true},
+                                         Ending{"half", "a\r\nb", false},
+                                         Ending{"after_enter", "ls\r\n\x1b[?2004l\r", true},
+                                         Ending{"style", "a\n\x1b[0m", true}, Ending{"progress", "50%\r", false},
+                                         Ending{"moved", "a\n\x1b[A", false}, Ending{"charset", "a\n\x1b(B", false}),
+                         [](const auto& ending) { return std::string(ending.param.name); });
 
 }  // namespace
 }  // namespace cairn::cli
