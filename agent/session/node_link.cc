@@ -15,7 +15,7 @@
 namespace cairn::agent {
 namespace {
 
-constexpr std::chrono::seconds kAuthorizeLimit{10};
+constexpr std::chrono::seconds kAuthLimit{10};
 
 }  // namespace
 
@@ -82,22 +82,33 @@ void NodeLink::finish(std::chrono::milliseconds limit) {
 // ---- auth
 
 Result<auth::v1::AuthorizeSessionResponse> NodeLink::authorize(auth::v1::AuthorizeSessionRequest request) {
-  auto asked = asio::co_spawn(loop_, ask(std::move(request), after(kAuthorizeLimit)), asio::use_future);
+  auth::v1::Request call;
+  *call.mutable_authorize_session() = std::move(request);
+  Result<auth::v1::Response> answer = ask_auth(std::move(call));
+  if (!answer) return fail(answer);
+  if (!answer->has_authorize_session()) return fail(Errc::kInvalid, "auth answered something else than was asked");
+  return std::move(*answer->mutable_authorize_session());
+}
+
+Result<void> NodeLink::append_audit(audit::v1::AuditEvent event) {
+  auth::v1::Request call;
+  *call.mutable_append_audit()->mutable_event() = std::move(event);
+  const Result<auth::v1::Response> answer = ask_auth(std::move(call));
+  if (!answer) return fail(answer);
+  return {};
+}
+
+Result<auth::v1::Response> NodeLink::ask_auth(auth::v1::Request request) {
+  auto asked = asio::co_spawn(loop_, ask(std::move(request), after(kAuthLimit)), asio::use_future);
   return asked.get();
 }
 
-awaitable<Result<auth::v1::AuthorizeSessionResponse>> NodeLink::ask(auth::v1::AuthorizeSessionRequest request,
-                                                                    Deadline deadline) {
+awaitable<Result<auth::v1::Response>> NodeLink::ask(auth::v1::Request request, Deadline deadline) {
   auto connecting = tunnel::AuthClient::connect(proxy_, me_, deadline);
   Result<std::unique_ptr<tunnel::AuthClient>> client = co_await std::move(connecting);
   if (!client) co_return fail(client);
-  auth::v1::Request call;
-  *call.mutable_authorize_session() = std::move(request);
-  auto calling = (*client)->call(std::move(call), deadline);
-  Result<auth::v1::Response> answer = co_await std::move(calling);
-  if (!answer) co_return fail(answer);
-  if (!answer->has_authorize_session()) co_return fail(Errc::kInvalid, "auth answered something else than was asked");
-  co_return std::move(*answer->mutable_authorize_session());
+  auto calling = (*client)->call(std::move(request), deadline);
+  co_return co_await std::move(calling);
 }
 
 // ---- signals

@@ -36,6 +36,8 @@ class NodeLink {
 
   // Asks auth over a connection of its own, 10 s at most.
   Result<auth::v1::AuthorizeSessionResponse> authorize(auth::v1::AuthorizeSessionRequest request);
+  // Enters an event into the cluster's audit log, likewise.
+  Result<void> append_audit(audit::v1::AuditEvent event);
 
   // `on_end` is called from the link's thread at SIGTERM and SIGINT. Once.
   void watch_signals(std::function<void()> on_end);
@@ -47,8 +49,8 @@ class NodeLink {
   awaitable<Result<UniqueFd>> dial(std::string dial_id, Deadline deadline);
   awaitable<Result<void>> join(std::string dial_id);
   awaitable<void> relay();
-  awaitable<Result<auth::v1::AuthorizeSessionResponse>> ask(auth::v1::AuthorizeSessionRequest request,
-                                                            Deadline deadline);
+  Result<auth::v1::Response> ask_auth(auth::v1::Request request);
+  awaitable<Result<auth::v1::Response>> ask(auth::v1::Request request, Deadline deadline);
 
   tunnel::Address proxy_;
   std::shared_ptr<const tunnel::Identity> me_;

@@ -91,6 +91,13 @@ Result<WorkerSessionOptions> session_options(const v1::WorkerStart& start, const
   return options;
 }
 
+// The audit log is told; without auth, this node's own log must do.
+void report(std::optional<audit::v1::AuditEvent> refusal, NodeLink& link, const Log& log) {
+  if (!refusal) return;
+  if (const Result<void> told = link.append_audit(std::move(*refusal)); !told)
+    log.warn("audit.unreachable", kv_error(told.error()));
+}
+
 Result<void> serve(const v1::WorkerStart& start, const Log& log) {
   Result<tunnel::Identity> loaded = tunnel::load_identity(start.data_dir());
   if (!loaded) return fail(loaded, "load this node's identity");
@@ -119,6 +126,7 @@ Result<void> serve(const v1::WorkerStart& start, const Log& log) {
   const Result<void> served = server.run(std::move(*connection));
   if (!served) log.warn("session.refused", kv("client", start.client_address()), kv_error(served.error()));
   link.finish(kFarewellLimit);
+  if (!served) report(session->refusal(served.error()), link, log);
   return session->finish(server.take_logins());
 }
 

@@ -19,6 +19,7 @@ namespace cairn::agent {
 namespace {
 
 constexpr std::chrono::hours kDefaultLinger{24};
+constexpr size_t kMaxTextOfEvent = 512;
 // How long a full disk may keep a session that has ended from being sealed.
 constexpr std::chrono::minutes kSealPatience{1};
 
@@ -34,6 +35,13 @@ uint64_t random_session_key() {
 std::string kernel_release() {
   struct utsname host{};
   return ::uname(&host) == 0 ? host.release : "";
+}
+
+// What a stranger sent, fit for a protobuf string and a log.
+std::string plain(std::string_view foreign) {
+  std::string text(foreign.substr(0, kMaxTextOfEvent));
+  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
 }
 
 std::string boot_id() {
@@ -72,12 +80,14 @@ CertificateSituation WorkerSession::situation(const std::string& login) const {
 }
 
 Result<void> WorkerSession::examine(const std::string& login, std::string_view key_blob) {
+  tried_login_ = login;
   const Result<CertificateTerms> terms = check_certificate(key_blob, situation(login));
   if (!terms) return fail(terms);
   return {};
 }
 
 Result<CertificateTerms> WorkerSession::admit(const std::string& login, std::string_view key_blob) {
+  tried_login_ = login;
   Result<CertificateTerms> terms = check_certificate(key_blob, situation(login));
   if (!terms) return terms;
   if (const Result<Account> account = find_account(login); !account) return fail(account);
@@ -96,6 +106,7 @@ Result<void> WorkerSession::authorize(const std::string& login, std::string_view
   request.set_login(login);
   request.set_ssh_certificate(std::string(key_blob));
   request.set_client_address(options_.client_address);
+  is_auth_asked_ = true;
   Result<auth::v1::AuthorizeSessionResponse> answer = authorize_(std::move(request));
   if (!answer && (answer.error().code == Errc::kDenied || answer.error().code == Errc::kNotFound)) return fail(answer);
   if (!answer) {
@@ -107,6 +118,17 @@ Result<void> WorkerSession::authorize(const std::string& login, std::string_view
   user_ = answer->user();
   policy_ = answer->policy();
   return {};
+}
+
+std::optional<audit::v1::AuditEvent> WorkerSession::refusal(const Error& why) const {
+  if (tried_login_.empty() || is_auth_asked_) return std::nullopt;
+  audit::v1::AuditEvent event;
+  event.set_kind("session.denied");
+  event.set_session_id(options_.session_id);
+  event.set_message(plain(why.message));
+  (*event.mutable_fields())["login"] = plain(tried_login_);
+  (*event.mutable_fields())["client_address"] = options_.client_address;
+  return event;
 }
 
 // ---- recording and capture

@@ -62,6 +62,11 @@ class WorkerSession final : public SessionHost {
   int wake_fd() const override { return wake_.get(); }
   std::optional<std::string> end_reason() const override;
 
+  // Nobody was admitted: the audit log's entry about it. None when no key was offered, and none when it was auth that
+  // refused, for auth has made its own.
+  //   why  what the person was told
+  std::optional<audit::v1::AuditEvent> refusal(const Error& why) const;
+
   // Ends the session from outside: hangs up, and finish() waits no longer than it takes the programs to notice.
   void end(std::string reason);
 
@@ -89,6 +94,8 @@ class WorkerSession final : public SessionHost {
   UniqueFd wake_;
   uint64_t session_key_;
 
+  std::string tried_login_;  // as the client gave it; empty until a key was offered
+  bool is_auth_asked_ = false;
   std::string login_;
   std::string user_;
   auth::v1::RecordingPolicy policy_;

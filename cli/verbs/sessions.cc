@@ -24,6 +24,12 @@ std::string duration(const auth::v1::Session& session, int64_t now_s) {
   return format_span(std::max<int64_t>(end_s - session.start_wall_s(), 0));
 }
 
+// Auth knows the command of a session from its whole recording.
+std::string command_of(const auth::v1::Session& session) {
+  if (!session.command().empty()) return session.command();
+  return session.end_wall_s() == 0 ? "-" : "(shell)";
+}
+
 Result<int> list(const Context& context, const Options& options) {
   SessionQuery query = options.query;
   if (options.is_live) query.state = auth::v1::ListSessionsRequest::STATE_LIVE;
@@ -38,7 +44,7 @@ Result<int> list(const Context& context, const Options& options) {
   for (const auth::v1::Session& session : *sessions) {
     table.add({session.id(), session.end_wall_s() == 0 ? "live" : session.end_reason(), session.user(), session.login(),
                session.node_name(), format_utc(session.start_wall_s()), duration(session, context.clock.wall_s()),
-               session.command().empty() ? "(shell)" : session.command()});
+               command_of(session)});
   }
   if (const Result<void> printed = print_text(table.text()); !printed) return fail(printed);
   return kExitOk;

@@ -9,5 +9,5 @@ wait_for 20 "the mark" bash -c "'$bin/cairn' play $session --format=json --speed
 echo go >"$tmp/go"
 finished_session
 events "$session"
-jq -s -e '([to_entries[] | select(.value.after_terminal) | .key][0]) < ([to_entries[] | select(.value.exec.argv? == ["/bin/echo", "the long tail"]) | .key][0])' "$tmp/events" >/dev/null ||
+jq -s -e '([to_entries[] | select(.value.after_terminal) | .key][0]) < ([to_entries[] | select(.value.exec.argv? == ["/bin/echo", "the", "long", "tail"]) | .key][0])' "$tmp/events" >/dev/null ||
   die "the execution after the terminal is not there or not after the mark"

@@ -20,7 +20,7 @@ say "CA pins"
 expect_failure 1 'pin' run_agent --token "$(new_token node)" --ca-pin "sha256:$(printf '0%.0s' {1..64})"
 expect_failure 1 'pin' run_agent --token "$(new_token node)"
 expect_failure 1 'pin' run_proxy --token "$(new_token proxy)" --ca-pin nonsense
-expect_failure 4 'pin' env CAIRN_HOME="$tmp/home-2" "$bin/cairn" login --proxy="$proxy_address" --user=alice --ca-pin="sha256:$(printf '0%.0s' {1..64})" --password-stdin
+input=$tmp/alice.password expect_failure 4 'pin' env CAIRN_HOME="$tmp/home-2" "$bin/cairn" login --proxy="$proxy_address" --user=alice --ca-pin="sha256:$(printf '0%.0s' {1..64})" --password-stdin
 
 say "configuration"
 printf 'name: web-2\nproxy_adress: x\n' >"$tmp/agent.yaml"
@@ -45,7 +45,7 @@ expect_failure 6 'offline|not connected' cairn proxy ssh "$node_name"
 expect_failure 255 'offline|not connected' node_ssh "$node_host" true
 
 say "people"
-expect_failure 4 'password' env CAIRN_HOME="$tmp/home-2" "$bin/cairn" login --proxy="$proxy_address" --user=nobody --ca-pin="$ca_pin" --password-stdin
+input=$tmp/alice.password expect_failure 4 'password' env CAIRN_HOME="$tmp/home-2" "$bin/cairn" login --proxy="$proxy_address" --user=nobody --ca-pin="$ca_pin" --password-stdin
 expect_failure 4 'log' env CAIRN_HOME="$tmp/home-2" "$bin/cairn" ls
 expect_failure 5 'session' cairn play 00000000-0000-4000-8000-000000000000
 expect_failure 2 'login' cairn logni

@@ -5,7 +5,8 @@
 #   make_cluster                            all three, a role "ops" (login $login on every node), a user alice, logged in
 #   node_ssh ARGS…                          stock ssh to the node, for example: node_ssh "$node_host" true
 #   wait_for SECONDS WHAT COMMAND…          until COMMAND succeeds; fails the test at the deadline
-#   expect_failure CODE TEXT COMMAND…       COMMAND must exit with CODE and say TEXT on stderr, in few lines and without a stack trace
+#   expect_failure CODE TEXT COMMAND…       COMMAND must exit with CODE and say TEXT on stderr, in few lines and without a stack trace;
+#                                           reads the file $input, if set
 #   skip REASON                             ends the test as skipped
 set -euo pipefail
 
@@ -79,7 +80,7 @@ wait_for() {
 expect_failure() {
   local code=$1 text=$2 status=0
   shift 2
-  "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+  "$@" >"$tmp/out" 2>"$tmp/err" <"${input:-/dev/null}" || status=$?
   [[ $status -eq $code ]] || die "$* exited with $status, not $code; it said: $(cat "$tmp/err")"
   grep -qiE -- "$text" "$tmp/err" || die "$* did not say \"$text\"; it said: $(cat "$tmp/err")"
   [[ $(wc -l <"$tmp/err") -le 6 ]] || die "$* said more than six lines: $(cat "$tmp/err")"
@@ -97,7 +98,7 @@ launch() {
   shift
   touch "$tmp/$name.log"
   ready_from=$(stat -c %s "$tmp/$name.log")
-  "$bin/cairn-$name" "$@" >>"$tmp/$name.log" 2>&1 </dev/null &
+  "$bin/cairn-$name" "$@" >>"$tmp/$name.log" 2>&1 </dev/null 9>&- &  # 9: what a test types into, whose end must be seen
   daemon_pid[$name]=$!
   local deadline=$((SECONDS + ${CAIRN_TEST_PATIENCE:-60}))
   until is_ready "$name"; do

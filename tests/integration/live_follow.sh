@@ -13,5 +13,6 @@ follower=$!
 wait_for 20 "the follower to see the past" grep -q "said first" "$tmp/followed"
 echo second >&9
 wait_for 20 "the follower to see the present" grep -q "said second" "$tmp/followed"
+printf '\004' >&9
 exec 9>&-
 wait $follower || die "the follower ended with $?: $(cat "$tmp/follow-err")"

@@ -17,6 +17,7 @@ start_agent
 for n in 1 2 3 4 5; do type_line "after-$n"; done
 crash agent
 for n in 6 7 8; do type_line "orphan-$n"; done
+printf '\004' >&9  # Ctrl-D: as with sshd, the end of a client's standard input is not the end of a terminal's
 exec 9>&-
 wait $client || true
 start_agent
