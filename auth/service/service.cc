@@ -10,6 +10,11 @@ constexpr int64_t kOnlineS = 30;
 // longer listed. Should the recording come all the same, the session is back.
 constexpr int64_t kUnbegunNs = 300'000'000'000;
 
+std::string name_of(const v1::Request& request) {
+  const auto* field = v1::Request::descriptor()->FindFieldByNumber(static_cast<int>(request.kind_case()));
+  return field == nullptr ? "unknown" : field->name();
+}
+
 v1::ErrorCode code_of(const std::error_code& code) {
   if (code.category() != errc_category()) return v1::ERROR_CODE_INTERNAL;
   switch (static_cast<Errc>(code.value())) {
@@ -54,8 +59,7 @@ v1::Response Service::answer(const Subject& caller, const v1::Request& request, 
   v1::Response refused = refusal(answered.error());
   const v1::ErrorCode code = refused.error().code();
   if (code == v1::ERROR_CODE_INTERNAL || code == v1::ERROR_CODE_UNAVAILABLE)
-    log_.error("request.failed", kv("by", caller.text()), kv("kind", static_cast<int>(request.kind_case())),
-               kv_error(answered.error()));
+    log_.error("request.failed", kv("by", caller.text()), kv("kind", name_of(request)), kv_error(answered.error()));
   return refused;
 }
 

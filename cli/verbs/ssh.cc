@@ -69,7 +69,7 @@ void add_ssh_verbs(CLI::App& app, Command& command) {
                             "[SSH OPTIONS] [LOGIN@]NODE [COMMAND...]",
                             "cairn ssh deploy@web-1\n"
                             "cairn ssh deploy@web-1 'uptime; df -h'\n"
-                            "cairn ssh -- -v -L 8080:127.0.0.1:80 deploy@web-1");
+                            "cairn ssh -- -v deploy@web-1 id");
   verb->callback([&command] { command.run = [&command] { return ssh(command.context, command.ssh_arguments); }; });
 
   CLI::App* config =

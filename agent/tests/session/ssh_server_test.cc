@@ -220,8 +220,8 @@ TEST_F(StockSsh, IsRefusedForwardingsAndGoesOn) {
 }
 
 TEST_F(StockSsh, KeepsTheRecordingOpenForWhatOutlivesTheConnection) {
-  const std::string script =
-      fmt::format("(while [ -d {0} ] && [ ! -e {0}/go ]; do sleep 0.05; done) & echo $!; disown; exit 0", node_.folder().string());
+  const std::string script = fmt::format(
+      "(while [ -d {0} ] && [ ! -e {0}/go ]; do sleep 0.05; done) & echo $!; disown; exit 0", node_.folder().string());
   const Finished done =
       node_.ssh({"-tt"}, {"nohup bash -c '(" + script + ") >/dev/null 2>&1' >/dev/null 2>&1; echo started"});
   EXPECT_THAT(done.output, HasSubstr("started"));
