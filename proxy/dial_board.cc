@@ -20,8 +20,9 @@ awaitable<Result<DialBoard::Joined>> DialBoard::wait(std::string dial_id, std::c
     co_await pending->answered.async_wait(kAwait);
   }
   pending_.erase(dial_id);
-  if (!pending->outcome) co_return fail(Errc::kTimeout, "the node did not dial back in time");
-  co_return std::move(*pending->outcome);
+  auto& outcome = pending->outcome;
+  if (!outcome) co_return fail(Errc::kTimeout, "the node did not dial back in time");
+  co_return std::move(*outcome);
 }
 
 Result<void> DialBoard::join(std::string_view dial_id, Joined connection) {

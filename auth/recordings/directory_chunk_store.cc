@@ -92,9 +92,10 @@ Result<RecordingState> DirectoryChunkStore::append(const std::string& session_id
     return fail(Errc::kInvalid, fmt::format("the recording is complete with {} chunks", entry->state.chunks));
   if (header.number != entry->state.chunks)
     return fail(Errc::kInvalid, fmt::format("chunk {} where {} is next", header.number, entry->state.chunks));
-  if (!entry->file) {
+  auto& file = entry->file;
+  if (!file) {
     if (Result<void> stored = append_first(session_id, *entry, chunk); !stored) return fail(stored);
-  } else if (Result<void> stored = entry->file->append(chunk, UINT64_MAX); !stored) {
+  } else if (Result<void> stored = file->append(chunk, UINT64_MAX); !stored) {
     return disk_refuses(stored.error());
   }
   entry->state.chunks += 1;

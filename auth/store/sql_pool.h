@@ -50,13 +50,13 @@ class SqlPool {
 
   template <class F> std::invoke_result_t<F&, soci::session&> run(Kind kind, F& work) {
     using Outcome = std::invoke_result_t<F&, soci::session&>;
-    std::optional<Outcome> outcome;
+    Outcome outcome = fail(Errc::kInternal, "the work was not run");
     const Result<void> ran = fenced(kind, [&](soci::session& sql) {
-      outcome.emplace(work(sql));
-      return outcome->has_value();
+      outcome = work(sql);
+      return outcome.has_value();
     });
     if (!ran) return Outcome(fail(ran));
-    return std::move(*outcome);
+    return outcome;
   }
 
   std::filesystem::path path_;

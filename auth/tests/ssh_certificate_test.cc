@@ -10,7 +10,6 @@ namespace cairn::auth {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 class SshCertificate : public testing::Test {
  protected:

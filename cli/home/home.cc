@@ -58,9 +58,9 @@ Result<void> Home::create() const {
   return {};
 }
 
-Result<std::optional<Profile>> Home::load_profile() const {
+Result<Profile> Home::load_profile() const {
   const Result<std::string> text = read_file(profile_file(), kMaxProfileBytes);
-  if (!text && text.error().code == std::errc::no_such_file_or_directory) return std::nullopt;
+  if (!text && text.error().code == std::errc::no_such_file_or_directory) return Profile();
   if (!text) return fail(text, "profile");
   Profile profile;
   Options options;

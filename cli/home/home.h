@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 
 #include "base/result.h"
 
 namespace cairn::cli {
+
+// What every verb says when there is no identity.
+inline constexpr const char* kNotLoggedIn = "not logged in; run: cairn login --proxy HOST:PORT --user NAME";
 
 // What login remembers for the next time. No secrets: logout keeps it.
 struct Profile {
@@ -38,8 +40,8 @@ class Home {
 
   // Makes the folder, and takes from others what rights an older one gave them.
   Result<void> create() const;
-  // nullopt: nobody has logged in here yet. kCorrupt: names file, line and key.
-  Result<std::optional<Profile>> load_profile() const;
+  // Empty while nobody has logged in here. kInvalid: names file, line and key.
+  Result<Profile> load_profile() const;
   Result<void> store_profile(const Profile& profile) const;
   // Removes keys and certificates; the profile stays. Returns whether there were any.
   Result<bool> forget_keys() const;

@@ -21,9 +21,6 @@ bool is_worth_another_try(const Error& error) {
 
 Result<std::unique_ptr<AuthSource>> AuthSource::open(Open open_auth, std::string session) {
   std::unique_ptr<AuthSource> source(new AuthSource(std::move(open_auth), std::move(session)));
-  Result<AuthSession> auth = source->open_auth_();
-  if (!auth) return fail(auth);
-  source->auth_ = std::move(*auth);
   const Result<auth::v1::ReadRecordingResponse> first = source->ask(0, 1, std::chrono::milliseconds(0));
   if (!first) return fail(first);
   source->session_ = first->session_id();
@@ -33,7 +30,7 @@ Result<std::unique_ptr<AuthSource>> AuthSource::open(Open open_auth, std::string
 Result<RecordingSource::Piece> AuthSource::read(uint64_t offset, std::chrono::milliseconds wait) {
   Backoff backoff(std::chrono::milliseconds(100), std::chrono::milliseconds(1000));
   for (int attempt = 1;; attempt++) {
-    Result<auth::v1::ReadRecordingResponse> response = ask_again(offset, wait);
+    Result<auth::v1::ReadRecordingResponse> response = ask(offset, kPieceBytes, wait);
     if (response) return Piece{std::move(*response->mutable_data()), !response->complete()};
     auth_.reset();
     if (attempt == kAttempts || !is_worth_another_try(response.error())) return fail(response);
@@ -41,17 +38,13 @@ Result<RecordingSource::Piece> AuthSource::read(uint64_t offset, std::chrono::mi
   }
 }
 
-Result<auth::v1::ReadRecordingResponse> AuthSource::ask_again(uint64_t offset, std::chrono::milliseconds wait) {
+Result<auth::v1::ReadRecordingResponse> AuthSource::ask(uint64_t offset, uint32_t limit,
+                                                        std::chrono::milliseconds wait) {
   if (!auth_) {
     Result<AuthSession> fresh = open_auth_();
     if (!fresh) return fail(fresh);
     auth_ = std::move(*fresh);
   }
-  return ask(offset, kPieceBytes, wait);
-}
-
-Result<auth::v1::ReadRecordingResponse> AuthSource::ask(uint64_t offset, uint32_t limit,
-                                                        std::chrono::milliseconds wait) {
   auth::v1::Request request;
   request.mutable_read_recording()->set_session_id(session_);
   request.mutable_read_recording()->set_offset(offset);

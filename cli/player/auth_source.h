@@ -22,12 +22,11 @@ class AuthSource final : public RecordingSource {
 
  private:
   AuthSource(Open open_auth, std::string session) : open_auth_(std::move(open_auth)), session_(std::move(session)) {}
-  Result<auth::v1::ReadRecordingResponse> ask_again(uint64_t offset, std::chrono::milliseconds wait);
   Result<auth::v1::ReadRecordingResponse> ask(uint64_t offset, uint32_t limit, std::chrono::milliseconds wait);
 
   Open open_auth_;
   std::string session_;
-  std::optional<AuthSession> auth_;
+  std::optional<AuthSession> auth_;  // opened when it is needed
 };
 
 }  // namespace cairn::cli

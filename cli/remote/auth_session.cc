@@ -22,8 +22,7 @@ std::filesystem::path default_auth_socket(const Home& home) {
 }
 
 Result<std::shared_ptr<const tunnel::Identity>> load_valid_identity(const Home& home, const Clock& clock) {
-  if (!home.has_identity())
-    return fail(Errc::kUnauthenticated, "not logged in; run: cairn login --proxy HOST:PORT --user NAME");
+  if (!home.has_identity()) return fail(Errc::kUnauthenticated, kNotLoggedIn);
   Result<tunnel::Identity> identity = tunnel::load_identity(home.root());
   if (!identity) return fail(Errc::kUnauthenticated, identity.error().message + "; run: cairn login");
   const int64_t now_s = clock.wall_s();
@@ -49,10 +48,10 @@ Result<AuthSession> AuthSession::open(const Home& home, const std::filesystem::p
   } else {
     Result<std::shared_ptr<const tunnel::Identity>> identity = load_valid_identity(home, clock);
     if (!identity) return fail(identity);
-    const Result<std::optional<Profile>> profile = home.load_profile();
+    const Result<Profile> profile = home.load_profile();
     if (!profile) return fail(profile);
-    if (!*profile) return fail(Errc::kUnauthenticated, "not logged in; run: cairn login --proxy HOST:PORT --user NAME");
-    const Result<tunnel::Address> proxy = tunnel::parse_address((*profile)->proxy, kDefaultProxyPort);
+    if (profile->proxy.empty()) return fail(Errc::kUnauthenticated, kNotLoggedIn);
+    const Result<tunnel::Address> proxy = tunnel::parse_address(profile->proxy, kDefaultProxyPort);
     if (!proxy) return fail(proxy, home.profile_file().string());
     client = run_blocking(*session.loop_, tunnel::AuthClient::connect(*proxy, *identity, deadline));
   }

@@ -40,7 +40,7 @@ Result<void> BytePipe::run() {
   connection_->close();
   while (!sent && loop_->run_one() > 0) {
   }
-  return *received;
+  return received ? *received : fail(Errc::kInternal, "the connection's loop ended early");
 }
 
 awaitable<Result<void>> BytePipe::send() {

@@ -34,10 +34,10 @@ class ProfileStore : public testing::Test {
 
 TEST_F(ProfileStore, GivesBackWhatItWasGiven) {
   ASSERT_TRUE(home_.create());
-  EXPECT_FALSE(home_.load_profile().value().has_value());
+  EXPECT_TRUE(home_.load_profile().value().proxy.empty());
   ASSERT_TRUE(home_.store_profile(
       {.proxy = "[::1]:3080", .cluster = "home", .user = "a: \"b\" # c\n", .ca_pin = "sha256:00ff"}));
-  const Profile profile = home_.load_profile().value().value_or(Profile());
+  const Profile profile = home_.load_profile().value();
   EXPECT_EQ(profile.proxy, "[::1]:3080");
   EXPECT_EQ(profile.cluster, "home");
   EXPECT_EQ(profile.user, "a: \"b\" # c\n");

@@ -163,7 +163,7 @@ TEST_F(Program, LogsOutAndKeepsTheProfile) {
   log_in({});
   EXPECT_EQ(cairn({"logout"}).exit_code, 0);
   EXPECT_EQ(cairn({"ls"}).exit_code, 4);
-  EXPECT_TRUE(home_.load_profile().value().has_value());
+  EXPECT_FALSE(home_.load_profile().value().proxy.empty());
   EXPECT_EQ(cairn({"logout"}).out, "Nobody was logged in\n");
 }
 

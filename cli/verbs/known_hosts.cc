@@ -33,9 +33,9 @@ Result<int> known_hosts(const Context& context, const Options& options) {
   if (!session) return fail(session);
   const Result<Home> home = context.home();
   if (!home) return fail(home);
-  const Result<std::optional<Profile>> profile = home->load_profile();
+  const Result<Profile> profile = home->load_profile();
   if (!profile) return fail(profile);
-  const std::string node = node_name_of(bare_host(options.host), profile->value_or(Profile()).cluster);
+  const std::string node = node_name_of(bare_host(options.host), profile->cluster);
   auth::v1::Request request;
   request.mutable_list_nodes()->set_name(node);
   const auto response = session->call(std::move(request), auth::v1::Response::kListNodes);

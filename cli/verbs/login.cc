@@ -37,9 +37,9 @@ struct Options {
 Result<Profile> wanted_profile(const Options& options, const Home& home) {
   if (options.is_insecure && !options.ca_pin.empty())
     return fail(Errc::kInvalid, "--ca-pin and --insecure-no-ca-pin contradict each other");
-  const Result<std::optional<Profile>> stored = home.load_profile();
+  Result<Profile> stored = home.load_profile();
   if (!stored) return fail(stored);
-  Profile profile = stored->value_or(Profile());
+  Profile& profile = *stored;
   if (!options.proxy.empty()) profile.proxy = options.proxy;
   if (!options.user.empty()) profile.user = options.user;
   if (!options.ca_pin.empty()) profile.ca_pin = options.ca_pin;
@@ -50,7 +50,7 @@ Result<Profile> wanted_profile(const Options& options, const Home& home) {
     return fail(Errc::kInvalid,
                 "the first login needs --ca-pin sha256:…, so that nobody can pose as your cluster; \"cairn status\" as "
                 "root on the auth host shows it, and so does \"cairn tokens add\"");
-  return profile;
+  return std::move(profile);
 }
 
 struct NewKeys {

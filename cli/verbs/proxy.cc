@@ -73,9 +73,9 @@ Result<int> proxy_ssh(const Context& context, const std::string& host) {
   if (!home) return fail(home);
   const auto identity = load_valid_identity(*home, context.clock);
   if (!identity) return fail(identity);
-  const Result<std::optional<Profile>> profile = home->load_profile();
+  const Result<Profile> profile = home->load_profile();
   if (!profile) return fail(profile);
-  const Result<tunnel::Address> proxy = tunnel::parse_address(profile->value_or(Profile()).proxy, kDefaultProxyPort);
+  const Result<tunnel::Address> proxy = tunnel::parse_address(profile->proxy, kDefaultProxyPort);
   if (!proxy) return fail(proxy, home->profile_file().string());
   const std::string node = node_name_of(host, (*identity)->self.cluster);
 

@@ -118,7 +118,8 @@ Result<int> verify(const Context& context, const std::string& name) {
   const Result<void> printed =
       context.is_json() ? print_json(verdict_json(*verdict)) : print_text(verdict_text(*verdict));
   if (!printed) return fail(printed);
-  if (verdict->broken) return tl::make_unexpected(*verdict->broken);
+  const std::optional<Error>& broken = verdict->broken;
+  if (broken) return tl::make_unexpected(*broken);
   if (verdict->is_live) {
     print_warning("the session is still live; verify it again when it has ended");
     return kExitIncomplete;

@@ -26,11 +26,10 @@ Result<std::string> config_text(const Home& home, const std::string& host_patter
 Result<int> print_config(const Context& context) {
   const Result<Home> home = context.home();
   if (!home) return fail(home);
-  const Result<std::optional<Profile>> profile = home->load_profile();
+  const Result<Profile> profile = home->load_profile();
   if (!profile) return fail(profile);
-  if (!*profile || (*profile)->cluster.empty())
-    return fail(Errc::kUnauthenticated, "not logged in; run: cairn login --proxy HOST:PORT --user NAME");
-  const Result<std::string> text = config_text(*home, "*." + (*profile)->cluster);
+  if (profile->cluster.empty()) return fail(Errc::kUnauthenticated, kNotLoggedIn);
+  const Result<std::string> text = config_text(*home, "*." + profile->cluster);
   if (!text) return fail(text);
   if (const Result<void> printed = print_text(*text); !printed) return fail(printed);
   return kExitOk;

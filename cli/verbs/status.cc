@@ -71,13 +71,12 @@ Result<auth::v1::StatusResponse> ask_status(const Context& context) {
 Result<void> add_profile(const Home& home, const Context& context, Facts& facts) {
   const auto identity = load_valid_identity(home, context.clock);
   if (!identity) return fail(identity);
-  const Result<std::optional<Profile>> profile = home.load_profile();
+  const Result<Profile> profile = home.load_profile();
   if (!profile) return fail(profile);
-  const Profile known = profile->value_or(Profile());
   facts.add("user", (*identity)->self.id);
   facts.add("cluster", (*identity)->self.cluster);
-  facts.add("proxy", known.proxy);
-  facts.add("ca_pin", known.ca_pin);
+  facts.add("proxy", profile->proxy);
+  facts.add("ca_pin", profile->ca_pin);
   facts.add_time("expires", (*identity)->not_after_s, context.clock.wall_s());
   return {};
 }

@@ -44,8 +44,8 @@ Result<auth::v1::Request> create_request(const Options& options) {
 std::string proxy_address(const Context& context) {
   const Result<Home> home = context.home();
   if (!home) return "PROXY:3080";
-  const Result<std::optional<Profile>> profile = home->load_profile();
-  return profile && *profile ? (*profile)->proxy : "PROXY:3080";
+  const Result<Profile> profile = home->load_profile();
+  return profile && !profile->proxy.empty() ? profile->proxy : "PROXY:3080";
 }
 
 std::string uses_text(const auth::v1::Token& token) {
