@@ -28,7 +28,7 @@ class AskingAuth : public testing::Test {
     words.insert(words.begin(), {CAIRN_BINARY, "--auth-socket", socket});
     FakeAuth auth(socket, std::move(answer));
     Ran ran = run_program(words, {"CAIRN_HOME=" + (folder_.path() / "home").string()}, input);
-    requests_ = auth.requests();
+    requests_ = auth.finish();
     return ran;
   }
   static Response done(const Request&) {

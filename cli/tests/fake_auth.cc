@@ -32,9 +32,12 @@ FakeAuth::FakeAuth(const std::filesystem::path& socket, Answer answer)
   thread_ = std::thread([this] { serve(); });
 }
 
-FakeAuth::~FakeAuth() {
+FakeAuth::~FakeAuth() { finish(); }
+
+std::vector<auth::v1::Request> FakeAuth::finish() {
   ::shutdown(listener_.get(), SHUT_RDWR);  // ends accept(2)
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  return std::move(requests_);
 }
 
 void FakeAuth::serve() {

@@ -20,8 +20,8 @@ class FakeAuth {
   FakeAuth& operator=(const FakeAuth&) = delete;
   ~FakeAuth();
 
-  // What was asked; after the program under test has ended.
-  const std::vector<auth::v1::Request>& requests() const { return requests_; }
+  // Serves no more, and returns what was asked.
+  std::vector<auth::v1::Request> finish();
 
  private:
   void serve();

@@ -41,7 +41,7 @@ need_root() { [[ $EUID -eq 0 ]] || skip "needs root: BPF, PAM and other accounts
 cluster_pids() { pgrep -f -- "$tmp/" || true; }
 
 sanitizer_reports() {
-  grep -lE 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:|internal error, ending' "$tmp"/*.log 2>/dev/null || true
+  grep -lE '(ERROR|WARNING): (Address|Leak|Thread)Sanitizer|runtime error:|internal error, ending' "$tmp"/*.log 2>/dev/null || true
 }
 
 cleanup() {
