@@ -23,9 +23,9 @@ Result<void> sync_directory(const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<std::string> read_file(const std::filesystem::path& path, size_t limit_bytes) {
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return fail_errno(fmt::format("open {}", path.string()));
+namespace {
+
+Result<std::string> read_to_end(const UniqueFd& file, const std::filesystem::path& path, size_t limit_bytes) {
   std::string contents;
   char block[16384];
   for (;;) {
@@ -37,6 +37,26 @@ Result<std::string> read_file(const std::filesystem::path& path, size_t limit_by
       return fail(Errc::kTooLarge, fmt::format("{} holds more than {} bytes", path.string(), limit_bytes));
     contents.append(block, static_cast<size_t>(got));
   }
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, size_t limit_bytes) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail_errno(fmt::format("open {}", path.string()));
+  return read_to_end(file, path, limit_bytes);
+}
+
+Result<std::string> read_private_file(const std::filesystem::path& path, size_t limit_bytes) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail_errno(fmt::format("open {}", path.string()));
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) return fail_errno(fmt::format("fstat {}", path.string()));
+  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return fail(Errc::kDenied,
+                fmt::format("{} holds a secret and its mode {:04o} opens it to others; run: chmod 600 {}",
+                            path.string(), status.st_mode & 07777U, path.string()));
+  return read_to_end(file, path, limit_bytes);
 }
 
 Result<void> write_all(int fd, std::string_view bytes) {

@@ -14,6 +14,9 @@ namespace cairn {
 // The whole file. Fails with kTooLarge before reading when it holds more than `limit_bytes`, with the errno otherwise.
 Result<std::string> read_file(const std::filesystem::path& path, size_t limit_bytes);
 
+// The same of a file that holds a secret: fails with kDenied when its mode lets others read or write it.
+Result<std::string> read_private_file(const std::filesystem::path& path, size_t limit_bytes);
+
 // Replaces `path` as a whole or not at all: writes a temporary beside it, fsyncs, renames, fsyncs the folder. Mode is
 // not subject to the umask.
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view contents, mode_t mode);

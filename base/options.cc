@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
@@ -218,11 +219,14 @@ Result<void> Options::parse_yaml(std::string_view text, std::string_view file_na
   }
   if (root.IsNull()) return {};
   if (!root.IsMap()) return fail(Errc::kInvalid, fmt::format("{}:1: expected \"key: value\" lines", file_name));
+  std::set<std::string> seen;
   for (const auto& entry : root) {
     const int line = entry.first.Mark().line + 1;
     const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
     const Result<const Option*> option = find(key);
     if (!option) return fail(option, fmt::format("{}:{}", file_name, line));
+    if (!seen.insert(key).second)
+      return fail(Errc::kInvalid, fmt::format("{}:{}: {} is set a second time", file_name, line, key));
     const Result<std::string> value = flat_text(entry.second);
     if (!value) return fail(value, fmt::format("{}:{}: {}", file_name, line, key));
     if (const Result<void> set = (*option)->set(*value); !set)

@@ -96,7 +96,7 @@ Result<void> store_identity(const std::filesystem::path& directory, const Identi
 
 Result<Identity> load_identity(const std::filesystem::path& directory) {
   const std::filesystem::path file = directory / kIdentityFile;
-  const Result<std::string> pem = read_file(file, kMaxPemBytes);
+  const Result<std::string> pem = read_private_file(file, kMaxPemBytes);
   if (!pem) return fail(pem, "identity");
   const size_t certificate_at = pem->find("-----BEGIN CERTIFICATE-----");
   if (certificate_at == std::string::npos)

@@ -18,7 +18,7 @@ constexpr size_t kSignatureBytes = 64;
 constexpr uint32_t kUserCertificate = 1;
 
 Result<Key> read_key(const std::filesystem::path& path) {
-  Result<std::string> text = read_file(path, kMaxKeyFileBytes);
+  Result<std::string> text = read_private_file(path, kMaxKeyFileBytes);
   if (!text) return fail(text);
   Result<Key> key = private_key_from_openssh(*text);
   OPENSSL_cleanse(text->data(), text->size());

@@ -95,7 +95,7 @@ Result<Key> make_key(const std::filesystem::path& path) {
 }
 
 Result<Key> read_key(const std::filesystem::path& path) {
-  Result<std::string> pem = read_file(path, kMaxPemBytes);
+  Result<std::string> pem = read_private_file(path, kMaxPemBytes);
   if (!pem) return fail(pem);
   Result<Key> key = private_key_from_pem(*pem);
   OPENSSL_cleanse(pem->data(), pem->size());

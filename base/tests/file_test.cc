@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -31,6 +32,15 @@ TEST_F(Folder, HoldsAnAtomicallyWrittenFileWithItsMode) {
 TEST_F(Folder, RefusesToReadMoreThanTheLimit) {
   ASSERT_TRUE(write_file_atomically(path_ / "big", std::string(101, 'x'), 0600));
   EXPECT_EQ(read_file(path_ / "big", 100).error().code, Errc::kTooLarge);
+}
+
+TEST_F(Folder, GivesASecretOnlyFromAFileThatIsClosedToOthers) {
+  ASSERT_TRUE(write_file_atomically(path_ / "secret", "s", 0600));
+  EXPECT_EQ(read_private_file(path_ / "secret", 10).value(), "s");
+  ASSERT_TRUE(write_file_atomically(path_ / "secret", "s", 0640));
+  const Result<std::string> read = read_private_file(path_ / "secret", 10);
+  ASSERT_FALSE(read);
+  EXPECT_THAT(read.error().message, testing::HasSubstr("its mode 0640 opens it to others; run: chmod 600 "));
 }
 
 TEST_F(Folder, IsNamedWhenAFileStandsInItsPlace) {

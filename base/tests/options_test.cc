@@ -40,6 +40,13 @@ TEST(ConfigurationFile, RefusesAValueOutOfRangeWithItsLine) {
             "c.yaml:1: limit: 11 is not within 1..10");
 }
 
+TEST(ConfigurationFile, RefusesAKeyThatIsSetTwice) {
+  Declared declared;
+  const Result<void> parsed = declared.options.parse_yaml("limit: 1\nlease: 3s\nlimit: 2\n", "c.yaml");
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().message, "c.yaml:3: limit is set a second time");
+}
+
 TEST(ConfigurationFile, RefusesBrokenYamlWithItsLine) {
   Declared declared;
   EXPECT_TRUE(declared.options.parse_yaml("a: [\n", "c.yaml").error().message.starts_with("c.yaml:"));
