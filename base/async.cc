@@ -11,6 +11,19 @@ awaitable<void> sleep_for(std::chrono::milliseconds wait) {
   co_await timer.async_wait(kAwait);
 }
 
+void Doorbell::ring() {
+  has_rung_ = true;
+  timer_.cancel();
+}
+
+awaitable<void> Doorbell::wait_until(Deadline deadline) {
+  if (!has_rung_) {
+    timer_.expires_at(deadline);
+    co_await timer_.async_wait(kAwait);
+  }
+  has_rung_ = false;
+}
+
 // Asio 1.81 looks at the cancellation before it begins to await another coroutine, and throws then; there is nothing
 // left to do in it.
 awaitable<void> end_if_cancelled() { co_return; }

@@ -36,6 +36,21 @@ template <class T> awaitable<Result<T>> within(Deadline deadline, awaitable<Resu
 // Sleeps. Returns early, without error, when the coroutine is cancelled.
 awaitable<void> sleep_for(std::chrono::milliseconds wait);
 
+// Wakes a coroutine that waits for work or for a time. A ring before the wait is not lost: the wait ends at once, which
+// a timer's cancel() does not give. One waits; ring() and wait_until() are called from one thread.
+class Doorbell {
+ public:
+  explicit Doorbell(const asio::any_io_executor& executor) : timer_(executor) {}
+
+  void ring();
+  // Returns after a ring, at `deadline`, or when the coroutine is cancelled.
+  awaitable<void> wait_until(Deadline deadline);
+
+ private:
+  asio::steady_timer timer_;
+  bool has_rung_ = false;
+};
+
 // Ends the calling coroutine here when it has been cancelled (its frames unwind), so that it does not report its own
 // end as somebody's failure.
 awaitable<void> end_if_cancelled();

@@ -9,7 +9,7 @@ ControlChannel::ControlChannel(std::unique_ptr<tunnel::Connection> connection) :
 awaitable<Error> ControlChannel::serve(OnRefused on_refused) {
   using namespace asio::experimental::awaitable_operators;
   const std::shared_ptr<ControlChannel> alive = shared_from_this();
-  wake_ = std::make_unique<asio::steady_timer>(co_await asio::this_coro::executor);
+  bell_ = std::make_unique<Doorbell>(co_await asio::this_coro::executor);
   if (Result<void> greeted = co_await greet(); !greeted) co_return greeted.error();
   auto reading = read_until_silent(std::move(on_refused));
   auto writing = write_queue();
@@ -71,8 +71,7 @@ awaitable<Result<void>> ControlChannel::write_queue() {
       if (Result<void> pushed = push(message); !pushed) co_return pushed;
       continue;
     }
-    wake_->expires_at(next_ping);
-    co_await wake_->async_wait(kAwait);
+    co_await bell_->wait_until(next_ping);
   }
 }
 
@@ -80,7 +79,7 @@ Result<void> ControlChannel::push(const tunnel::v1::FromProxy& message) {
   if (queue_.size() >= kMaxQueuedFrames)
     return fail(Errc::kUnavailable, fmt::format("node \"{}\" does not read its control connection", node().name));
   queue_.push_back(message.SerializeAsString());
-  if (wake_) wake_->cancel();
+  if (bell_) bell_->ring();
   return {};
 }
 

@@ -41,7 +41,7 @@ class ControlChannel : public std::enable_shared_from_this<ControlChannel> {
 
   std::unique_ptr<tunnel::Connection> connection_;
   std::deque<std::string> queue_;
-  std::unique_ptr<asio::steady_timer> wake_;  // expires at the next ping; cancelled when something is queued
+  std::unique_ptr<Doorbell> bell_;  // something is queued
 };
 
 }  // namespace cairn::proxy

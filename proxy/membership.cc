@@ -95,8 +95,7 @@ awaitable<Result<tunnel::Identity>> Membership::renew() {
 awaitable<void> Membership::keep_valid(std::function<void(std::shared_ptr<const tunnel::Identity>)> changed) {
   for (;;) {
     co_await sleep_for(times_.look);
-    const int64_t half_life_s = identity_->not_before_s + (identity_->not_after_s - identity_->not_before_s) / 2;
-    if (clock_->wall_s() < half_life_s) continue;
+    if (clock_->wall_s() < identity_->renewal_due_s()) continue;
     Result<tunnel::Identity> renewed = co_await renew();
     if (!renewed) {
       log_->warn("certificate.renewal_failed", kv_error(renewed.error()),

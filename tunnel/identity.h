@@ -27,6 +27,9 @@ struct Identity {
   Peer self;                 // what the certificate says
   int64_t not_before_s = 0;  // the certificate's validity, seconds since the epoch
   int64_t not_after_s = 0;
+
+  // From when on it is to be renewed: when half of its validity is over.
+  int64_t renewal_due_s() const { return not_before_s + (not_after_s - not_before_s) / 2; }
 };
 
 // Fails with kInvalid when the parts are not what they should be, or when key and certificate do not belong together.
@@ -38,7 +41,8 @@ Result<Identity> make_identity(std::string private_pem, std::string certificate_
 // a crash leaves the old identity or the new one, and beside it the authorities in host_ca.pem, user_ca.pem and
 // ssh_user_ca.pub, written before it.
 Result<void> store_identity(const std::filesystem::path& directory, const Identity& identity);
-// Fails with ENOENT when none was stored yet, with kInvalid naming the file when one is damaged.
+// Fails with ENOENT when none was stored yet, with kDenied when others can read it, with kInvalid naming the file when
+// one is damaged.
 Result<Identity> load_identity(const std::filesystem::path& directory);
 // Removes what store_identity wrote. Nothing there is no failure.
 Result<void> forget_identity(const std::filesystem::path& directory);

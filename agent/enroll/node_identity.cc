@@ -30,10 +30,6 @@ Result<void> NodeIdentity::replace(tunnel::Identity renewed) {
   return {};
 }
 
-int64_t renewal_due_s(const tunnel::Identity& identity) {
-  return identity.not_before_s + (identity.not_after_s - identity.not_before_s) / 2;
-}
-
 std::string expired_sentence(const tunnel::Identity& identity) {
   return fmt::format(
       "this node's certificate expired at {}; make a token with \"cairn tokens add --type=node\" and start the agent "

@@ -33,8 +33,6 @@ class NodeIdentity {
   std::shared_ptr<const tunnel::Identity> current_;
 };
 
-// When half of its validity is over: seconds since the epoch.
-int64_t renewal_due_s(const tunnel::Identity& identity);
 // "the node's certificate expired at …; …": what is wrong and how to join again.
 std::string expired_sentence(const tunnel::Identity& identity);
 

@@ -17,7 +17,7 @@ awaitable<Result<void>> Renewal::run() {
   for (;;) {
     if (clock_->wall_s() >= identity_->current()->not_after_s)
       co_return fail(Errc::kExpired, expired_sentence(*identity_->current()));
-    if (clock_->wall_s() < renewal_due_s(*identity_->current())) {
+    if (clock_->wall_s() < identity_->current()->renewal_due_s()) {
       co_await sleep_for(times_.look);
       continue;
     }

@@ -26,9 +26,9 @@ Uploader::Uploader(const asio::any_io_executor& executor, std::filesystem::path 
       clock_(clock),
       times_(times),
       log_(std::move(log)),
-      keep_now_(executor),
-      settle_now_(executor),
-      send_now_(executor),
+      sweep_bell_(executor),
+      settle_bell_(executor),
+      send_bell_(executor),
       auth_backoff_(times.first_retry, times.last_retry) {
   Result<SpoolWatch> watch = SpoolWatch::open(executor, spool_);
   if (watch) {
@@ -64,26 +64,18 @@ void Uploader::notice(const SpoolChanges& changes) {
     if (found == recordings_.end()) continue;
     found->second->has_news = true;
     // Closed by its worker, most likely: it can be deleted.
-    if (found->second->is_acknowledged) sweep_at_once();
+    if (found->second->is_acknowledged) sweep_bell_.ring();
   }
-  if (!changes.changed.empty()) send_now_.cancel();
-  if (changes.is_folder_changed) sweep_at_once();
-}
-
-void Uploader::sweep_at_once() {
-  is_sweep_due_ = true;
-  keep_now_.cancel();
+  if (!changes.changed.empty()) send_bell_.ring();
+  if (changes.is_folder_changed) sweep_bell_.ring();
 }
 
 // ---- keeping the table
 
 awaitable<void> Uploader::keep() {
   for (;;) {
-    is_sweep_due_ = false;
     co_await sweep();
-    if (is_sweep_due_) continue;
-    keep_now_.expires_after(times_.sweep);
-    co_await keep_now_.async_wait(kAwait);
+    co_await sweep_bell_.wait_until(after(times_.sweep));
   }
 }
 
@@ -106,8 +98,8 @@ awaitable<void> Uploader::sweep() {
   }
   status_ = status;
   std::erase_if(recordings_, [&present](const auto& entry) { return !present.contains(entry.first); });
-  send_now_.cancel();
-  settle_now_.cancel();
+  send_bell_.ring();
+  settle_bell_.ring();
 }
 
 void Uploader::take_in(const SpooledRecording& found) {
@@ -133,9 +125,17 @@ awaitable<void> Uploader::settle_ended() {
       if (!recording->is_live) ended.push_back(recording);
     }
     for (const std::shared_ptr<Recording>& recording : ended) co_await settle(recording);
-    settle_now_.expires_after(times_.sweep);
-    co_await settle_now_.async_wait(kAwait);
+    co_await settle_bell_.wait_until(next_settlement());
   }
+}
+
+// When the first of those that could not be settled is tried again; a sweep's pause when there is none.
+Uploader::Instant Uploader::next_settlement() const {
+  Instant next = std::chrono::steady_clock::now() + times_.sweep;
+  for (const auto& [id, recording] : recordings_) {
+    if (!recording->is_live && !recording->is_sealed) next = std::min(next, recording->settle_after);
+  }
+  return next;
 }
 
 // Brings a recording whose worker is gone one step on: sealed, acknowledged, deleted.
@@ -150,7 +150,7 @@ awaitable<void> Uploader::settle(std::shared_ptr<Recording> recording) {
   if (sealed && *sealed) {
     recording->is_sealed = true;
     recording->has_news = true;
-    send_now_.cancel();
+    send_bell_.ring();
     co_return;
   }
   co_await close_abandoned(recording);
@@ -176,15 +176,18 @@ awaitable<void> Uploader::close_abandoned(std::shared_ptr<Recording> recording) 
     forget_in_kernel(*recording, session_key);
     recording->is_sealed = true;
     recording->has_news = true;
-    send_now_.cancel();
+    send_bell_.ring();
+    // A sweep of meanwhile took the closer's lock for a worker's.
+    sweep_bell_.ring();
     co_return;
   }
   if (is_damage(closed.error())) {
     co_await set_aside(recording, closed.error());
     co_return;
   }
-  if (closed.error().code == Errc::kDenied || closed.error().code == Errc::kNotFound) co_return;  // the next sweep sees
   recording->settle_after = std::chrono::steady_clock::now() + times_.refused_retry;
+  // Locked: by a worker after all, or by the sweep, which is looking whether it is.
+  if (closed.error().code == Errc::kDenied || closed.error().code == Errc::kNotFound) co_return;
   log_.error("recording.unclosed", kv("session", recording->id), kv("retry_ms", times_.refused_retry.count()),
              kv_error(closed.error()));
 }
@@ -233,8 +236,7 @@ awaitable<void> Uploader::send() {
       co_await send_one(std::move(recording));
       continue;
     }
-    send_now_.expires_at(next_attempt());
-    co_await send_now_.async_wait(kAwait);
+    co_await send_bell_.wait_until(next_attempt());
   }
 }
 
@@ -281,7 +283,7 @@ awaitable<void> Uploader::send_one(std::shared_ptr<Recording> recording) {
   if (*step == UploadStep::kSent) recording->has_news = true;
   if (*step != UploadStep::kAcknowledged) co_return;
   recording->is_acknowledged = true;
-  sweep_at_once();
+  sweep_bell_.ring();
 }
 
 void Uploader::note_refusal(Recording& recording, const Error& error) {

@@ -9,7 +9,6 @@
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "agent/upload/abandoned_recording.h"
 #include "agent/upload/auth_caller.h"
@@ -73,7 +72,6 @@ class Uploader {
   // Keeps the table of recordings in step with the folder.
   awaitable<void> keep();
   awaitable<void> sweep();
-  void sweep_at_once();
   void take_in(const SpooledRecording& found);
   awaitable<void> settle_ended();
   awaitable<void> settle(std::shared_ptr<Recording> recording);
@@ -85,6 +83,7 @@ class Uploader {
   // Sends.
   awaitable<void> send();
   std::shared_ptr<Recording> next_to_send();
+  Instant next_settlement() const;
   Instant next_attempt() const;
   awaitable<void> send_one(std::shared_ptr<Recording> recording);
   void note_refusal(Recording& recording, const Error& error);
@@ -105,12 +104,11 @@ class Uploader {
   Recordings recordings_;
   SpoolStatus status_;
   std::optional<SpoolWatch> watch_;
-  asio::steady_timer keep_now_;    // cancelled: sweep at once
-  asio::steady_timer settle_now_;  // cancelled: a sweep has been made
-  asio::steady_timer send_now_;    // cancelled: there is something to send
+  Doorbell sweep_bell_;   // the folder is to be looked at
+  Doorbell settle_bell_;  // a sweep has been made
+  Doorbell send_bell_;    // there is something to send
   Backoff auth_backoff_;
   bool is_auth_lost_ = false;
-  bool is_sweep_due_ = true;
   bool is_sweep_failing_ = false;
   uint64_t turns_ = 0;
 };

@@ -34,6 +34,9 @@ Result<void> AuthOptions::check() {
     if (lifetime < std::chrono::seconds(1))
       return fail(Errc::kInvalid, "a lifetime of 0 s; certificates and tokens must last at least one second");
   }
+  // Hosts look once a minute whether half of it is over.
+  if (lifetimes.host < std::chrono::minutes(5))
+    return fail(Errc::kInvalid, "host_certificate_lifetime: at least 5m, or hosts cannot renew in time");
   return {};
 }
 

@@ -49,7 +49,7 @@ AuthServer::AuthServer(asio::any_io_executor executor, ServerParts parts, Log lo
 Result<void> AuthServer::renew_identity() {
   Result<tunnel::Identity> identity = parts_.issuer->own_identity();
   if (!identity) return fail(identity, "auth's own certificate");
-  renew_at_wall_s_ = (identity->not_before_s + identity->not_after_s) / 2;
+  renew_at_wall_s_ = identity->renewal_due_s();
   auto me = std::make_shared<const tunnel::Identity>(std::move(*identity));
   Result<std::shared_ptr<const tunnel::ServerTls>> tls =
       tunnel::make_server_tls(std::move(me), {tunnel::Alpn::kAuth, tunnel::Alpn::kEnroll});

@@ -37,15 +37,20 @@ awaitable<Result<int>> answer_after(milliseconds wait, int value) {
   co_return value;
 }
 
-template <class T> T run(awaitable<T> work) {
-  asio::io_context io;
+template <class T> T run_on(asio::io_context& io, awaitable<T> work) {
   std::optional<T> outcome;
   asio::co_spawn(io, std::move(work), [&outcome](std::exception_ptr escaped, T value) {
     or_die()(escaped);
     outcome = std::move(value);
   });
+  io.restart();
   io.run();
   return std::move(*outcome);
+}
+
+template <class T> T run(awaitable<T> work) {
+  asio::io_context io;
+  return run_on(io, std::move(work));
 }
 
 awaitable<size_t> pass_a_named_aggregate(int* alive) {
@@ -112,6 +117,29 @@ TEST(Backoff, DoublesWithinItsBoundsAndStartsAnew) {
   }
   backoff.reset();
   EXPECT_LE(backoff.next().count(), 100);
+}
+
+awaitable<milliseconds> time_a_wait(Doorbell* bell, milliseconds limit) {
+  const auto begun = std::chrono::steady_clock::now();
+  co_await bell->wait_until(after(limit));
+  co_return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);
+}
+
+TEST(ADoorbell, ThatRangBeforeTheWaitEndsIt) {
+  asio::io_context io;
+  Doorbell bell(io.get_executor());
+  bell.ring();
+  bell.ring();
+  EXPECT_LT(run_on(io, time_a_wait(&bell, milliseconds(60'000))), milliseconds(30'000));
+  // Both rings were for that one wait.
+  EXPECT_GE(run_on(io, time_a_wait(&bell, milliseconds(20))), milliseconds(20));
+}
+
+TEST(ADoorbell, EndsAWaitThatHasBegun) {
+  asio::io_context io;
+  Doorbell bell(io.get_executor());
+  asio::post(io, [&] { asio::post(io, [&] { bell.ring(); }); });
+  EXPECT_LT(run_on(io, time_a_wait(&bell, milliseconds(60'000))), milliseconds(30'000));
 }
 
 }  // namespace
