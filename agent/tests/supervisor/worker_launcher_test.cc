@@ -65,7 +65,7 @@ TEST_F(LaunchedWorker, IsASessionOfItsOwn) {
 
 TEST_F(LaunchedWorker, BlocksAndIgnoresNoSignals) {
   std::signal(SIGPIPE, SIG_IGN);
-  const std::string status = run("grep -E 'SigBlk|SigIgn' /proc/$$/status >\"$0\"", "x");
+  const std::string status = run("exec grep -E 'SigBlk|SigIgn' /proc/self/status >\"$0\"", "x");
   std::signal(SIGPIPE, SIG_DFL);
   EXPECT_THAT(status, HasSubstr("SigBlk:\t0000000000000000"));
   // Signals 32 and 33 belong to glibc, which does not let anybody reset them.
