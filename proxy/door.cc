@@ -52,8 +52,11 @@ awaitable<void> Door::serve() {
 
 void Door::refused(std::string_view reason, const Error& error, const std::string& from) {
   metrics_.add(Metrics::Name::kRefused, 1, reason);
-  // A certificate that is refused is somebody's trouble; what is no client of ours is the Internet's weather.
-  if (error.code == Errc::kUnauthenticated && complaints_.may_speak()) {
+  // A certificate that is refused is somebody's trouble, and so is nonsense from its owner; what is no client of ours
+  // is the Internet's weather.
+  const bool is_of_ours = error.code == Errc::kUnauthenticated || error.code == Errc::kInvalid ||
+                          error.code == Errc::kTooLarge || error.code == Errc::kTruncated;
+  if (is_of_ours && reason != "greeting" && complaints_.may_speak()) {
     log_.warn("connection.refused", kv("from", from), kv("reason", reason), kv_error(error),
               kv("unsaid", complaints_.take_unsaid()));
   } else {

@@ -147,6 +147,7 @@ awaitable<void> AuthServer::serve_enrolment(std::unique_ptr<tunnel::Connection> 
   Result<std::optional<enroll::v1::EnrollRequest>> read = co_await within(after(kEnrolmentLimit), std::move(reading));
   enroll::v1::EnrollResponse response;
   if (!read) {
+    log_.debug("enroll.malformed", kv_error(read.error()));  // anybody can send it
     response.mutable_error()->set_message(read.error().message);
   } else if (std::optional<enroll::v1::EnrollRequest>& request = *read; request) {
     response = co_await enroll(std::move(*request));

@@ -37,6 +37,34 @@ expect_failure 1 "/proc/cairn" run_auth --data-dir /proc/cairn
 expect_failure 1 "/proc/cairn" run_agent --data-dir /proc/cairn
 expect_failure 1 "another|running|in use" run_agent --data-dir "$tmp/agent"
 
+say "frames"
+# Sends the bytes $2 (as printf takes them) on a connection of type $1 with alice's certificate, and keeps the answer.
+send_frame() {
+  local identity=$tmp/home/identity.pem
+  : >"$tmp/answer"
+  {
+    printf "$2"
+    for _ in {1..40}; do [[ -s $tmp/answer ]] && break; sleep 0.05; done  # some connections are closed without an answer
+  } | timeout 10 openssl s_client -quiet -no_ign_eof -alpn "$1" -cert "$identity" -key "$identity" \
+    -connect "$proxy_address" >"$tmp/answer" 2>/dev/null || true
+}
+# The answer, or the newest lines of the log of $1, must say $2.
+must_say() { wait_for 10 "$1 to say: $2" bash -c "cat '$tmp/answer' <(tail -n 3 '$tmp/$1.log') | grep -qaE -- '$2'"; }
+for type in enroll auth; do
+  send_frame cairn-$type/1 '\xff\xff\xff\xff'
+  grep -qa 'frame of 4294967295 bytes, limit' "$tmp/answer" || die "cairn-$type/1: a frame that is too long: $(cat "$tmp/answer")"
+  send_frame cairn-$type/1 '\x00\x00\x00\x03\xff\xff\xff'
+  grep -qa 'frame that is no cairn' "$tmp/answer" || die "cairn-$type/1: a frame that is none: $(cat "$tmp/answer")"
+  send_frame cairn-$type/1 '\x00\x00\x00\x03\xfa\x3f\x00'
+  grep -qa 'unknown kind of' "$tmp/answer" || die "cairn-$type/1: a frame of unknown type: $(cat "$tmp/answer")"
+done
+send_frame cairn-ssh/1 '\x7f\xff\xff\xff'
+must_say proxy 'reason=ssh_request error=.frame of 2147483647 bytes, limit 65536'
+send_frame cairn-ssh/1 '\x00\x00\x00\x03\xff\xff\xff'
+must_say proxy 'reason=ssh_request error=.frame that is no cairn'
+send_frame nonsense/9 ''
+cairn ls >/dev/null  # all of them still serve
+
 say "nodes"
 expect_failure 255 'unknown|no node' node_ssh "nowhere.$cluster" true
 expect_failure 5 'no node|unknown' cairn proxy ssh nowhere
