@@ -43,7 +43,7 @@ Result<double> parse_positive(const std::string& text, const std::string& flag, 
 // Without --speed: as it was, for eyes; at once, for a pipe, and to catch up with a session that is followed.
 Result<double> chosen_speed(const Options& options, bool is_terminal) {
   if (options.speed.empty()) return is_terminal && !options.is_following ? 1 : PlayClock::kNoWaiting;
-  if (options.speed == "max" || options.speed == "0") return PlayClock::kNoWaiting;
+  if (options.speed == "max") return PlayClock::kNoWaiting;
   return parse_positive(options.speed, "--speed", PlayClock::kSlowest, PlayClock::kFastest);
 }
 
