@@ -198,7 +198,7 @@ void Channel::record_opened(ChannelType type, const std::string& command) {
     opened->set_columns(size_.columns);
     opened->set_rows(size_.rows);
   }
-  opened->set_pid(static_cast<uint32_t>(login_->pid()));
+  if (login_) opened->set_pid(static_cast<uint32_t>(login_->pid()));
   host_->record(std::move(event));
   is_open_on_record_ = true;
 }
@@ -213,6 +213,7 @@ void Channel::refuse(const std::string& reason) {
 }
 
 void Channel::listen_to_login() {
+  if (!login_) return;
   const std::optional<v1::FromLogin> word = login_->receive();
   if (!word) return;
   if (word->has_refused()) log_.warn("login.refused", kv("channel", number_), kv("reason", word->refused().reason()));
@@ -229,7 +230,7 @@ void Channel::prepare(PollSet& waits) {
 }
 
 void Channel::serve(const PollSet& waits) {
-  if (login_ && waits.ready(control_slot_) != 0) listen_to_login();
+  if (waits.ready(control_slot_) != 0) listen_to_login();
   if (!is_closed_) streams_.serve(waits);
   if (exit_ && !is_closed_ && streams_.is_drained()) finish();
   if (exit_ && streams_.is_client_gone()) record_closed();
@@ -245,9 +246,9 @@ void Channel::finish() {
   is_closed_ = true;
   if (streams_.is_client_gone()) return;
   say(farewell_);
-  if (exit_->signal.empty()) {
+  if (exit_ && exit_->signal.empty()) {
     ssh_channel_request_send_exit_status(channel_, static_cast<int>(exit_->status));
-  } else {
+  } else if (exit_) {
     ssh_channel_request_send_exit_signal(channel_, exit_->signal.c_str(), exit_->has_core ? 1 : 0, "", "");
   }
   ssh_channel_send_eof(channel_);
@@ -255,7 +256,7 @@ void Channel::finish() {
 }
 
 void Channel::record_closed() {
-  if (!std::exchange(is_open_on_record_, false)) return;
+  if (!exit_ || !std::exchange(is_open_on_record_, false)) return;
   host_->record(channel_closed_event(number_, *exit_, host_->boot_ns()));
 }
 
@@ -267,7 +268,7 @@ bool Channel::is_over() const { return !login_ && (is_closed_ || streams_.is_cli
 
 std::optional<OpenLogin> Channel::hang_up() {
   streams_.close();
-  if (login_) listen_to_login();
+  listen_to_login();
   if (exit_) record_closed();
   if (!login_) return std::nullopt;
   OpenLogin open{.channel = number_, .process = std::move(*login_), .is_closed_on_record = exit_.has_value()};
