@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "bpf/session.h"
+#include "bpf/socket.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 enum {
-	AF_INET = 2,
-	AF_INET6 = 10,
-	IPPROTO_TCP = 6,
 	TCP_ESTABLISHED = 1,
 	TCP_SYN_SENT = 2,
 	TCP_SYN_RECV = 3,
@@ -45,13 +42,13 @@ static void record_attempt(struct sock *sk)
 	struct connect_event event = {};
 	struct connect_event *stored;
 	struct session_state *session;
-	__u64 session_key = 0;
+	struct owner owner;
 
-	session = session_of(task, &session_key);
+	session = session_of(task, &owner);
 	if (!session)
 		return;
-	start_record(session, session_key, &event.header, EVENT_CONNECT);
-	fill_process(&event.process, task);
+	start_record(session, owner.session_key, &event.header, EVENT_CONNECT);
+	fill_process(&event.process, task, owner.tag_flags);
 	event.phase = CONNECT_ATTEMPT;
 	event.socket_cookie = bpf_get_socket_cookie(sk);
 	fill_addresses(&event, sk);
@@ -62,7 +59,7 @@ static void record_attempt(struct sock *sk)
 	} else {
 		struct event_header result = {};
 
-		start_record(session, session_key, &result, EVENT_CONNECT);
+		start_record(session, owner.session_key, &result, EVENT_CONNECT);
 		count_drop(session, CLASS_EXEC, DROP_NO_STORAGE);
 	}
 	send_record(session, CLASS_EXEC, &event.header, sizeof(event));

@@ -4,81 +4,13 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/path_walk.h"
+#include "bpf/record.h"
 
 enum {
-	SCRATCH_PER_CPU = 2,	/* as in open.bpf.c */
-	PAGE_BYTES = 4096,
 	ARGV_PIECES_MAX = EVENT_ARGV_MAX / PAGE_BYTES + 1,	/* the first page is rarely whole */
-	ARGV_OFFSET_MAX = TAIL_BYTES,	/* behind executable, cwd and filename */
-	EXEC_TAIL_BYTES = ARGV_OFFSET_MAX + EVENT_ARGV_MAX,
+	TTY_MINOR_BITS = 20,
+	NS_PER_S = 1000000000,
 };
-
-struct exec_scratch {
-	__u64 is_taken;
-	__u32 tail_bytes;
-	__u32 reserved;
-	struct exec_event event;
-	char tail[EXEC_TAIL_BYTES + PAGE_BYTES];	/* the last piece may begin just below EXEC_TAIL_BYTES */
-};
-
-/* Sized by user space: CPUs * SCRATCH_PER_CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SCRATCH_PER_CPU);
-	__type(key, __u32);
-	__type(value, struct exec_scratch);
-} exec_scratches SEC(".maps");
-
-static struct exec_scratch *take_scratch(void)
-{
-	__u32 first = bpf_get_smp_processor_id() * SCRATCH_PER_CPU;
-	struct exec_scratch *scratch;
-	__u32 index;
-	int i;
-
-	for (i = 0; i < SCRATCH_PER_CPU; i++) {
-		index = first + i;
-		scratch = bpf_map_lookup_elem(&exec_scratches, &index);
-		if (scratch && !__sync_lock_test_and_set(&scratch->is_taken, 1))
-			return scratch;
-	}
-	return NULL;
-}
-
-/* A zeroed, numbered record, or NULL, which is counted. Goes to finish_record(). */
-static struct exec_scratch *begin_record(struct session_state *session, __u64 session_key)
-{
-	struct exec_scratch *scratch = take_scratch();
-	struct event_header lost = {};
-
-	if (!scratch) {
-		start_record(session, session_key, &lost, EVENT_EXEC);
-		count_drop(session, CLASS_EXEC, DROP_NO_SCRATCH);
-		return NULL;
-	}
-	scratch->tail_bytes = 0;
-	__builtin_memset(&scratch->event, 0, sizeof(scratch->event));
-	start_record(session, session_key, &scratch->event.header, EVENT_EXEC);
-	fill_process(&scratch->event.process, bpf_get_current_task_btf());
-	return scratch;
-}
-
-static void finish_record(struct session_state *session, struct exec_scratch *scratch)
-{
-	__u32 tail_bytes = scratch->tail_bytes;
-
-	if (tail_bytes > EXEC_TAIL_BYTES)
-		tail_bytes = EXEC_TAIL_BYTES;
-	send_record(session, CLASS_EXEC, &scratch->event.header, sizeof(scratch->event) + tail_bytes);
-	__sync_lock_test_and_set(&scratch->is_taken, 0);
-}
-
-static void append_cwd(struct exec_scratch *scratch, struct task_struct *task)
-{
-	append_path(scratch->tail, &scratch->tail_bytes, BPF_CORE_READ(task, fs, pwd.dentry),
-		    BPF_CORE_READ(task, fs, pwd.mnt), &scratch->event.cwd);
-}
 
 /* Takes what append_user_string() or append_kernel_string() returned. */
 static void note_filename(struct exec_event *event, __u32 bytes)
@@ -119,13 +51,14 @@ static long copy_argv_piece(__u32 index, struct argv_copy *copy)
 	return 0;
 }
 
-static void append_argv(struct exec_scratch *scratch, struct task_struct *task)
+static void append_argv(struct scratch *scratch, struct task_struct *task)
 {
+	struct exec_event *event = (void *)scratch->record;
 	__u64 start = BPF_CORE_READ(task, mm, arg_start);
 	__u64 end = BPF_CORE_READ(task, mm, arg_end);
 	__u32 before = scratch->tail_bytes;
 	struct argv_copy copy = {
-		.tail = scratch->tail,
+		.tail = scratch->record + sizeof(*event),
 		.tail_bytes = &scratch->tail_bytes,
 		.from = start,
 		.end = end,
@@ -133,13 +66,63 @@ static void append_argv(struct exec_scratch *scratch, struct task_struct *task)
 
 	if (end <= start)
 		return;
-	scratch->event.argv_total_bytes = end - start;
+	event->argv_total_bytes = end - start;
 	if (end - start > EVENT_ARGV_MAX)
 		copy.end = start + EVENT_ARGV_MAX;
 	bpf_loop(ARGV_PIECES_MAX, copy_argv_piece, &copy, 0);
-	scratch->event.argv_bytes = scratch->tail_bytes - before;
+	event->argv_bytes = scratch->tail_bytes - before;
 	if (copy.is_unreadable)
-		scratch->event.flags |= EXEC_ARGV_UNREADABLE;
+		event->flags |= EXEC_ARGV_UNREADABLE;
+}
+
+static void fill_credentials(struct event_credentials *credentials, struct task_struct *task)
+{
+	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
+
+	credentials->euid = task->cred->euid.val;
+	credentials->egid = task->cred->egid.val;
+	credentials->securebits = task->cred->securebits;
+	bpf_core_read(&credentials->permitted, sizeof(credentials->permitted), &task->cred->cap_permitted);
+	bpf_core_read(&credentials->effective, sizeof(credentials->effective), &task->cred->cap_effective);
+	if (tty)
+		credentials->tty = (__u32)BPF_CORE_READ(tty, driver, major) << TTY_MINOR_BITS |
+				   (BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index));
+}
+
+/* 0 where the kernel keeps it in a way that is not known here. */
+static __s64 executable_ctime(struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_path.dentry, d_inode);
+	struct inode___6_1 *before_6_6 = (void *)inode;
+	struct inode___6_6 *before_6_11 = (void *)inode;
+
+	if (bpf_core_field_exists(inode->i_ctime_sec))
+		return BPF_CORE_READ(inode, i_ctime_sec) * NS_PER_S + BPF_CORE_READ(inode, i_ctime_nsec);
+	if (bpf_core_field_exists(before_6_11->__i_ctime))
+		return BPF_CORE_READ(before_6_11, __i_ctime.tv_sec) * NS_PER_S + BPF_CORE_READ(before_6_11, __i_ctime.tv_nsec);
+	if (bpf_core_field_exists(before_6_6->i_ctime))
+		return BPF_CORE_READ(before_6_6, i_ctime.tv_sec) * NS_PER_S + BPF_CORE_READ(before_6_6, i_ctime.tv_nsec);
+	return 0;
+}
+
+static void fill_namespaces(struct event_namespaces *namespaces, struct task_struct *task)
+{
+	namespaces->pid = BPF_CORE_READ(task, nsproxy, pid_ns_for_children, ns.inum);
+	namespaces->net = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	namespaces->cgroup = BPF_CORE_READ(task, nsproxy, cgroup_ns, ns.inum);
+	namespaces->user = BPF_CORE_READ(task, cred, user_ns, ns.inum);
+}
+
+/* A thread that is not the leader takes over the leader's pid when it execs. */
+static void follow_pid(struct task_struct *task, __u32 old_pid, const struct owner *owner)
+{
+	struct tag tag = {.session_key = owner->session_key, .flags = owner->tag_flags};
+	__u32 pid = task->pid;
+
+	if (pid == old_pid)
+		return;
+	bpf_map_delete_elem(&pids, &old_pid);
+	bpf_map_update_elem(&pids, &pid, &tag, BPF_ANY);
 }
 
 /*
@@ -150,36 +133,57 @@ static void append_argv(struct exec_scratch *scratch, struct task_struct *task)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	struct exec_scratch *scratch;
 	struct session_state *session;
-	__u64 session_key = 0;
+	struct exec_event *event;
+	struct scratch *scratch;
+	struct owner owner;
+	char *tail;
 
-	session = session_of(task, &session_key);
+	session = session_of(task, &owner);
 	if (!session)
 		return 0;
-	scratch = begin_record(session, session_key);
+	follow_pid(task, old_pid, &owner);
+	scratch = BEGIN_RECORD(session, &owner, CLASS_EXEC, EVENT_EXEC, exec_event);
 	if (!scratch)
 		return 0;
+	event = (void *)scratch->record;
+	tail = scratch->record + sizeof(*event);
 
-	append_path(scratch->tail, &scratch->tail_bytes, BPF_CORE_READ(bprm, file, f_path.dentry),
-		    BPF_CORE_READ(bprm, file, f_path.mnt), &scratch->event.executable);
-	append_cwd(scratch, task);
-	note_filename(&scratch->event, append_kernel_string(scratch->tail, &scratch->tail_bytes, bprm->filename));
+	append_file(scratch, tail, bprm->file, &event->executable);
+	event->changed_ns = executable_ctime(bprm->file);
+	append_cwd(scratch, tail, &event->cwd);
+	fill_credentials(&event->credentials, task);
+	fill_namespaces(&event->namespaces, task);
+	event->parent_start_boot_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
+	note_filename(event, append_kernel_string(tail, &scratch->tail_bytes, bprm->filename));
+	if (bprm->interp != bprm->filename) {
+		event->flags |= EXEC_SCRIPT;
+		event->interpreter_bytes = append_kernel_string(tail, &scratch->tail_bytes, bprm->interp);
+	}
 	append_argv(scratch, task);
-	finish_record(session, scratch);
+	finish_record(session, scratch, sizeof(*event));
 	return 0;
 }
 
-/* An execve(2) or execveat(2) that returned: it failed, and the task has the image it had. */
+/* An execve(2) or execveat(2) that returned: if it failed, the task has the image it had. */
 __hidden void record_failed_exec(struct session_state *session, const struct call *call)
 {
-	struct exec_scratch *scratch = begin_record(session, call->session_key);
 	void *filename = (void *)call->arguments[call->kind == CALL_EXECVE ? 0 : 1];
+	struct exec_event *event;
+	struct scratch *scratch;
+	char *tail;
 
+	if (call->result >= 0)
+		return;	/* on_exec() has it */
+	scratch = BEGIN_RECORD(session, &call->owner, CLASS_EXEC, EVENT_EXEC, exec_event);
 	if (!scratch)
 		return;
-	scratch->event.result = call->result;
-	append_cwd(scratch, bpf_get_current_task_btf());
-	note_filename(&scratch->event, append_user_string(scratch->tail, &scratch->tail_bytes, filename));
-	finish_record(session, scratch);
+	event = (void *)scratch->record;
+	tail = scratch->record + sizeof(*event);
+	event->result = call->result;
+	if (call->is_compat)
+		event->flags |= EXEC_COMPAT;
+	append_cwd(scratch, tail, &event->cwd);
+	note_filename(event, append_user_string(tail, &scratch->tail_bytes, filename));
+	finish_record(session, scratch, sizeof(*event));
 }

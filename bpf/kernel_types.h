@@ -32,8 +32,25 @@ struct super_block {
 };
 
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
+	unsigned int i_nlink;
 	struct super_block *i_sb;
+	__s64 i_ctime_sec;	/* from 6.11 */
+	__u32 i_ctime_nsec;
+};
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
+struct inode___6_6 {
+	struct timespec64 __i_ctime;	/* from 6.6 */
+};
+
+struct inode___6_1 {
+	struct timespec64 i_ctime;
 };
 
 struct qstr {
@@ -50,7 +67,32 @@ struct vfsmount {
 	struct dentry *mnt_root;
 };
 
-struct mnt_namespace;
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+struct pid_namespace {
+	struct ns_common ns;
+};
+struct net {
+	struct ns_common ns;
+};
+struct cgroup_namespace {
+	struct ns_common ns;
+};
+struct user_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+	struct pid_namespace *pid_ns_for_children;
+	struct net *net_ns;
+	struct cgroup_namespace *cgroup_ns;
+};
 
 struct mount {
 	struct mount *mnt_parent;
@@ -64,8 +106,14 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct file_operations;
+
 struct file {
 	struct path f_path;
+	unsigned int f_mode;
+	unsigned int f_flags;
+	void *private_data;
+	const struct file_operations *f_op;
 };
 
 struct fdtable {
@@ -81,20 +129,53 @@ struct fs_struct {
 	struct path pwd;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
 };
 
+struct tty_driver {
+	int major;
+	int minor_start;
+};
+
+struct tty_struct {
+	struct tty_driver *driver;
+	int index;
+};
+
+struct task_io_accounting {
+	__u64 read_bytes;	/* CONFIG_TASK_IO_ACCOUNTING */
+	__u64 write_bytes;
+};
+
 struct signal_struct {
 	atomic_t live;
+	__u64 utime;
+	__u64 stime;
+	unsigned long maxrss;
+	struct task_io_accounting ioac;
+	struct tty_struct *tty;
 	int group_exit_code;
 	unsigned int flags;
 };
 
+/* Of two words before 6.3, one after; the bits lie the same on a little-endian machine. */
+typedef struct { __u64 val; } kernel_cap_t;
+
 struct cred {
 	kuid_t uid;
 	kgid_t gid;
+	kuid_t euid;
+	kgid_t egid;
+	unsigned int securebits;
+	kernel_cap_t cap_permitted;
+	kernel_cap_t cap_effective;
+	struct user_namespace *user_ns;
 };
 
 struct thread_info {
@@ -113,8 +194,16 @@ struct task_struct {
 	const struct cred *cred;
 	char comm[16];
 	struct fs_struct *fs;
+	struct pid *thread_pid;
 	struct files_struct *files;
 	struct signal_struct *signal;
+	struct nsproxy *nsproxy;
+	struct list_head ptraced;
+	struct list_head ptrace_entry;
+	__u64 utime;
+	__u64 stime;
+	__u32 self_exec_id;
+	struct task_io_accounting ioac;
 	kuid_t loginuid;	/* CONFIG_AUDIT */
 	unsigned int sessionid;	/* CONFIG_AUDIT */
 };
@@ -122,6 +211,7 @@ struct task_struct {
 struct linux_binprm {
 	struct file *file;
 	const char *filename;
+	const char *interp;
 };
 
 struct in6_addr {
@@ -139,19 +229,62 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];	/* [0]: in the initial pid namespace */
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
 	__u16 sk_protocol;
+	__u16 sk_type;
+	struct pid *sk_peer_pid;
 };
 
 struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct socket {
+	short type;
+	struct sock *sk;
+};
+
+struct sockaddr_un {
+	char sun_path[108];
+};
+
+struct unix_address {
+	int len;	/* sun_family included */
+	struct sockaddr_un name[0];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
+};
+
+struct sockaddr_vm {
+	unsigned int svm_port;
+	unsigned int svm_cid;
+};
+
+struct vsock_sock {
+	struct sockaddr_vm local_addr;
+	struct sockaddr_vm remote_addr;
+};
+
 #ifdef __TARGET_ARCH_x86
 struct pt_regs {
 	unsigned long r10;
+	unsigned long r9;
+	unsigned long r8;
+	unsigned long bp;
 	unsigned long bx;
 	unsigned long cx;
 	unsigned long dx;

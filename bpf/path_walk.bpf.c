@@ -13,6 +13,9 @@ struct walk {
 	__u32 *tail_bytes;
 	struct dentry *dentry;
 	struct mount *mount;
+	struct dentry *mount_root;	/* of `mount` */
+	struct dentry *first_root;	/* of the file's own mount, once it is left */
+	__u32 own_end;			/* *tail_bytes there */
 	__u32 end;
 	__u32 flags;
 };
@@ -35,7 +38,7 @@ static bool append_name(struct walk *walk, const void *name)
 /* A dentry that is its own parent and no mount's root hangs in no tree: memfd, pipe, socket, anon_inode. */
 static void append_detached(struct walk *walk)
 {
-	struct dentry *dentry = walk->dentry;	/* by itself: within BPF_CORE_READ the walk too would be relocated */
+	struct dentry *dentry = walk->dentry;
 	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
 	char first = 0;
 
@@ -52,11 +55,15 @@ static void append_detached(struct walk *walk)
 static long step(__u32 index, struct walk *walk)
 {
 	struct dentry *dentry = walk->dentry;
-	struct mount *mount = walk->mount;
-	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+	struct mount *mount = walk->mount;	/* by itself: within BPF_CORE_READ the walk too would be relocated */
+	struct dentry *parent;
 	struct mount *over;
 
-	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+	if (dentry == walk->mount_root) {
+		if (!walk->first_root) {
+			walk->first_root = dentry;
+			walk->own_end = *walk->tail_bytes;
+		}
 		over = BPF_CORE_READ(mount, mnt_parent);
 		if (over == mount || !over) {
 			/* Without a namespace the mount was taken out of the tree (umount -l): what stood above is gone. */
@@ -66,14 +73,28 @@ static long step(__u32 index, struct walk *walk)
 		}
 		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 		walk->mount = over;
+		walk->mount_root = BPF_CORE_READ(over, mnt.mnt_root);
 		return 0;
 	}
+	parent = BPF_CORE_READ(dentry, d_parent);
 	if (dentry == parent || !parent) {
 		if (index == 0)
 			append_detached(walk);
 		return 1;
 	}
 	if (!append_name(walk, BPF_CORE_READ(dentry, d_name.name)))
+		return 1;
+	walk->dentry = parent;
+	return 0;
+}
+
+/* From where a mount starts to the root of its file system. */
+static long step_beyond(__u32 index, struct walk *walk)
+{
+	struct dentry *dentry = walk->dentry;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+
+	if (dentry == parent || !parent || !append_name(walk, BPF_CORE_READ(dentry, d_name.name)))
 		return 1;
 	walk->dentry = parent;
 	return 0;
@@ -88,16 +109,28 @@ __hidden void append_path(char *tail, __u32 *tail_bytes, struct dentry *dentry, 
 		.tail_bytes = tail_bytes,
 		.dentry = dentry,
 		.mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt),
+		.mount_root = BPF_CORE_READ(vfsmount, mnt_root),
 		.end = offset + EVENT_PATH_MAX,
 	};
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	struct dentry *root;
 
 	path->inode = BPF_CORE_READ(inode, i_ino);
+	path->links = BPF_CORE_READ(inode, i_nlink);
 	path->device = BPF_CORE_READ(inode, i_sb, s_dev);
 	bpf_loop(STEPS_MAX, step, &walk, 0);
 	path->bytes = *tail_bytes - offset;
+	path->own_bytes = (walk.first_root ? walk.own_end : *tail_bytes) - offset;
 	path->flags = walk.flags;
-	path->reserved = 0;
+
+	offset = *tail_bytes;
+	root = walk.first_root;
+	if (root && BPF_CORE_READ(root, d_parent) != root) {
+		walk.dentry = root;
+		walk.end = offset + EVENT_PATH_MAX;
+		bpf_loop(STEPS_MAX, step_beyond, &walk, 0);
+	}
+	path->beyond_bytes = *tail_bytes - offset;
 }
 
 __hidden __u32 append_user_string(char *tail, __u32 *tail_bytes, const void *from)

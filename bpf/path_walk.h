@@ -8,8 +8,8 @@
 enum {
 	/* What one path or one string may take of a tail; the last component may begin just below EVENT_PATH_MAX. */
 	TAIL_PART_MAX = EVENT_PATH_MAX + EVENT_NAME_MAX,
-	/* Where a path or a string may begin, at most: behind two others. Every tail has room for TAIL_PART_MAX from here. */
-	TAIL_OFFSET_MAX = 2 * TAIL_PART_MAX,
+	/* Where a path or a string may begin, at most: behind five others. Every tail has room for TAIL_PART_MAX from here. */
+	TAIL_OFFSET_MAX = 5 * TAIL_PART_MAX,
 	TAIL_BYTES = TAIL_OFFSET_MAX + TAIL_PART_MAX,
 };
 
@@ -21,7 +21,8 @@ enum {
 
 /*
  * Walks from a dentry up to the root of the mount namespace, across mounts, and appends the names it meets: what the
- * process's root or its working directory are does not matter, and user memory is not read. Fills *path.
+ * process's root or its working directory are does not matter, and user memory is not read. Where the first mount shows
+ * only a part of its file system, walks on to that one's root. Fills *path.
  * Renames during the walk can mix old and new names; inode and device are of the very object.
  */
 void append_path(char *tail, __u32 *tail_bytes, struct dentry *dentry, struct vfsmount *vfsmount,

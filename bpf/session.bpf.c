@@ -11,6 +11,7 @@ enum {
 };
 
 struct tags_map tags SEC(".maps");
+struct pids_map pids SEC(".maps");
 
 /* By sizes, not by types: 6.1 takes a map without BTF, as user space makes it, for unlike a prototype with it. */
 struct state_map {
@@ -61,14 +62,24 @@ __hidden struct session_state *find_session(__u64 session_key)
 	return bpf_map_lookup_elem(states, &first);
 }
 
-__hidden struct session_state *session_of(struct task_struct *task, __u64 *session_key)
+static struct session_state *session_of_tag(struct tag *tag, struct owner *owner)
 {
-	struct tag *tag = bpf_task_storage_get(&tags, task, NULL, 0);
-
 	if (!tag)
 		return NULL;
-	*session_key = tag->session_key;
+	owner->session_key = tag->session_key;
+	owner->tag_flags = tag->flags;
+	owner->reserved = 0;
 	return find_session(tag->session_key);
+}
+
+__hidden struct session_state *session_of(struct task_struct *task, struct owner *owner)
+{
+	return session_of_tag(bpf_task_storage_get(&tags, task, NULL, 0), owner);
+}
+
+__hidden struct session_state *session_of_pid(__u32 pid, struct owner *owner)
+{
+	return session_of_tag(bpf_map_lookup_elem(&pids, &pid), owner);
 }
 
 __hidden void start_record(struct session_state *session, __u64 session_key, struct event_header *header, __u32 kind)
@@ -81,8 +92,10 @@ __hidden void start_record(struct session_state *session, __u64 session_key, str
 
 __hidden void count_drop(struct session_state *session, __u32 class, __u32 reason)
 {
-	if (class < CLASS_COUNT && reason < DROP_COUNT)
-		__sync_fetch_and_add(&session->dropped[class][reason], 1);
+	__u32 index = (class * DROP_COUNT + reason) & (CLASS_COUNT * DROP_COUNT - 1);
+
+	_Static_assert((CLASS_COUNT * DROP_COUNT & (CLASS_COUNT * DROP_COUNT - 1)) == 0, "the mask needs a power of two");
+	__sync_fetch_and_add((__u64 *)session->dropped + index, 1);
 }
 
 __hidden void send_record(struct session_state *session, __u32 class, struct event_header *record, __u32 bytes)
@@ -102,20 +115,25 @@ __hidden void send_record(struct session_state *session, __u32 class, struct eve
 		count_drop(session, class, DROP_RING_FULL);
 }
 
-__hidden void fill_process(struct event_process *process, struct task_struct *task)
+/* Plain loads: these are BTF pointers, whose faults the kernel handles, and a helper per field costs more than the rest. */
+__hidden void fill_process(struct event_process *process, struct task_struct *task, __u32 tag_flags)
 {
-	process->start_boot_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	struct nsproxy *namespaces = task->nsproxy;
+
+	process->start_boot_ns = task->group_leader->start_boottime;
 	process->pid = task->tgid;
 	process->tid = task->pid;
-	process->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
-	process->uid = BPF_CORE_READ(task, cred, uid.val);
-	process->gid = BPF_CORE_READ(task, cred, gid.val);
+	process->parent_pid = task->real_parent->tgid;
+	process->uid = task->cred->uid.val;
+	process->gid = task->cred->gid.val;
 	process->login_uid = -1;
 	process->audit_session = -1;
 	if (bpf_core_field_exists(task->loginuid)) {
 		process->login_uid = task->loginuid.val;
 		process->audit_session = task->sessionid;
 	}
-	process->reserved = 0;
+	process->mount_namespace = namespaces ? namespaces->mnt_ns->ns.inum : 0;
+	process->exec_id = task->self_exec_id;
+	process->tag_flags = tag_flags;
 	bpf_probe_read_kernel_str(process->comm, sizeof(process->comm), task->comm);
 }

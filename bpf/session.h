@@ -20,11 +20,29 @@ struct tags_map {
 };
 extern struct tags_map tags SEC(".maps");
 
+/* Who has which tag, by pid: for the programs that may not ask the task itself. Follows `tags`. */
+struct pids_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);	/* of the thread, in the initial pid namespace */
+	__type(value, struct tag);
+};
+extern struct pids_map pids SEC(".maps");
+
+/* Whose task it is. */
+struct owner {
+	__u64 session_key;
+	__u32 tag_flags;
+	__u32 reserved;
+};
+
 /*
- * The session of `task`: its counters, and its key in *session_key; NULL when it belongs to none that is registered.
- * The pointer holds for the program's run: unregistering waits for us.
+ * The session of `task`: its counters, and *owner; NULL when it belongs to none that is registered. The pointer holds
+ * for the program's run: unregistering waits for us.
  */
-struct session_state *session_of(struct task_struct *task, __u64 *session_key);
+struct session_state *session_of(struct task_struct *task, struct owner *owner);
+struct session_state *session_of_pid(__u32 pid, struct owner *owner);
 struct session_state *find_session(__u64 session_key);
 
 /*
@@ -37,4 +55,4 @@ void start_record(struct session_state *session, __u64 session_key, struct event
 void send_record(struct session_state *session, __u32 class, struct event_header *record, __u32 bytes);
 void count_drop(struct session_state *session, __u32 class, __u32 reason);
 
-void fill_process(struct event_process *process, struct task_struct *task);
+void fill_process(struct event_process *process, struct task_struct *task, __u32 tag_flags);

@@ -19,19 +19,23 @@ int BPF_PROG(on_task_new, struct task_struct *child, unsigned long clone_flags)
 	struct session_state *session;
 	struct tag inherited = {};
 	struct tag *made;
+	__u32 pid = child->pid;
 
 	if (!mine)
 		return 0;
 	inherited.session_key = mine->session_key;
+	inherited.flags = mine->flags & TAG_INJECTED;
 	made = bpf_task_storage_get(&tags, child, &inherited, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (bpf_map_update_elem(&pids, &pid, &inherited, BPF_ANY))
+		made = NULL;	/* its datagrams would be missing */
 
 	session = find_session(inherited.session_key);
 	if (!session)
 		return 0;
-	if (made)
-		__sync_fetch_and_add(&session->tasks_born, 1);
-	else
+	if (!made)
 		__sync_fetch_and_add(&session->untagged_children, 1);
+	else if (!(inherited.flags & TAG_INJECTED))
+		__sync_fetch_and_add(&session->tasks_born, 1);
 	return 0;
 }
 
@@ -41,6 +45,18 @@ static __u32 wait_status_of(struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT)
 		return BPF_CORE_READ(task, signal, group_exit_code);
 	return BPF_CORE_READ(task, group_leader, exit_code);
+}
+
+/* Threads that ended before are summed in the signal struct; the last one is still on its own. */
+static void fill_usage(struct exit_event *event, struct task_struct *task)
+{
+	event->user_ns = BPF_CORE_READ(task, signal, utime) + task->utime;
+	event->system_ns = BPF_CORE_READ(task, signal, stime) + task->stime;
+	event->max_rss_pages = BPF_CORE_READ(task, signal, maxrss);
+	if (bpf_core_field_exists(task->ioac)) {
+		event->read_bytes = BPF_CORE_READ(task, signal, ioac.read_bytes) + task->ioac.read_bytes;
+		event->written_bytes = BPF_CORE_READ(task, signal, ioac.write_bytes) + task->ioac.write_bytes;
+	}
 }
 
 /* True for one thread of each process: two that end together can both see the count of the living at 0. */
@@ -66,20 +82,25 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 	struct tag *tag = bpf_task_storage_get(&tags, task, NULL, 0);
 	struct exit_event event = {};
 	struct session_state *session;
+	__u32 pid = task->pid;
 
 	if (!tag)
 		return 0;
+	bpf_map_delete_elem(&pids, &pid);
 	session = find_session(tag->session_key);
 	if (!session)
 		return 0;
 
 	if (ends_process(task)) {
 		start_record(session, tag->session_key, &event.header, EVENT_EXIT);
-		fill_process(&event.process, task);
+		fill_process(&event.process, task, tag->flags);
 		event.wait_status = wait_status_of(task);
+		fill_usage(&event, task);
 		send_record(session, CLASS_EXEC, &event.header, sizeof(event));
 	}
 
+	if (tag->flags & TAG_INJECTED)
+		return 0;
 	/* After the event: who sees no task alive finds everything in the rings. */
 	if (tag->flags & TAG_ROOT)
 		__sync_fetch_and_add(&session->roots_died, 1);

@@ -13,88 +13,12 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "recorder/kernel_text.h"
 
 namespace cairn::recorder {
 namespace {
 
 using namespace recording::v1;
-
-struct FlagName {
-  uint32_t bits;
-  std::string_view name;
-};
-
-// Those that contain others come first. The kernel's O_LARGEFILE is 0 in 64-bit programs' headers, yet set by some.
-constexpr std::array kOpenFlags = {
-    FlagName{O_TMPFILE, "O_TMPFILE"},   FlagName{O_SYNC, "O_SYNC"},       FlagName{O_CREAT, "O_CREAT"},
-    FlagName{O_EXCL, "O_EXCL"},         FlagName{O_TRUNC, "O_TRUNC"},     FlagName{O_APPEND, "O_APPEND"},
-    FlagName{O_NONBLOCK, "O_NONBLOCK"}, FlagName{O_CLOEXEC, "O_CLOEXEC"}, FlagName{O_DIRECTORY, "O_DIRECTORY"},
-    FlagName{O_NOFOLLOW, "O_NOFOLLOW"}, FlagName{O_PATH, "O_PATH"},       FlagName{O_NOCTTY, "O_NOCTTY"},
-    FlagName{O_DIRECT, "O_DIRECT"},     FlagName{O_NOATIME, "O_NOATIME"}, FlagName{O_DSYNC, "O_DSYNC"},
-    FlagName{O_ASYNC, "O_ASYNC"},
-#if defined(__x86_64__)
-    FlagName{0100000, "O_LARGEFILE"},
-#endif
-};
-
-std::string path_text(const KernelPath& path) {
-  return quoted_if_needed(path.complete() ? path.path() : "..." + path.path());
-}
-
-std::string claimed_text(const std::string& path) { return quoted_if_needed(path) + " (claimed)"; }
-
-std::string process_text(const Process& process) { return fmt::format("pid {} uid {}", process.pid(), process.uid()); }
-
-// "1.2.3.4:22" or "[::1]:22"; the bytes may be of any length, since a recording may come from anyone.
-std::string address_text(const std::string& address, uint32_t port) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (address.size() == sizeof(in_addr) && ::inet_ntop(AF_INET, address.data(), text.data(), text.size()) != nullptr) {
-    return fmt::format("{}:{}", text.data(), port);
-  }
-  if (address.size() == sizeof(in6_addr) &&
-      ::inet_ntop(AF_INET6, address.data(), text.data(), text.size()) != nullptr) {
-    return fmt::format("[{}]:{}", text.data(), port);
-  }
-  return fmt::format("(unknown address):{}", port);
-}
-
-std::string exec_text(const Exec& exec) {
-  if (exec.result() < 0) {
-    return fmt::format("exec  {} {} = {}", process_text(exec.process()), claimed_text(exec.filename()),
-                       errno_name(exec.result()));
-  }
-  std::string text = fmt::format("exec  {} {} ", process_text(exec.process()), path_text(exec.executable()));
-  for (const std::string& argument : exec.argv()) {
-    if (text.size() > kMaxTextBytes) break;
-    text += ' ';
-    text += quoted_if_needed(std::string_view(argument).substr(0, kMaxTextBytes));
-  }
-  if (exec.argv_truncated()) text += fmt::format(" [cut: {} bytes in all]", exec.argv_bytes());
-  return text;
-}
-
-std::string open_text(const Open& open) {
-  const std::string flags = open_flags_text(open.flags());
-  const bool has_failed = open.result() < 0;
-  const std::string result = has_failed ? errno_name(open.result()) : std::to_string(open.result());
-  if (open.has_file()) return fmt::format("open  {} {} = {}", path_text(open.file()), flags, result);
-  const std::string path = open.claimed_unreadable() ? "(path unreadable)" : claimed_text(open.claimed_path());
-  return fmt::format("open  {} {} = {}", path, flags, result);
-}
-
-std::string connect_text(const Connect& connect) {
-  std::string result = "attempt";
-  if (connect.phase() == CONNECT_PHASE_RESULT) result = connect.result() == 0 ? "ok" : errno_name(connect.result());
-  return fmt::format("connect {} = {}", address_text(connect.remote_address(), connect.remote_port()), result);
-}
-
-std::string exit_text(const ProcessExit& exit) {
-  const std::string who = fmt::format("exit  pid {}", exit.process().pid());
-  if (exit.exit_signal() == 0) return fmt::format("{} status {}", who, exit.exit_status());
-  const char* name = ::sigabbrev_np(static_cast<int>(exit.exit_signal()));
-  const std::string signal = name != nullptr ? fmt::format("SIG{}", name) : std::to_string(exit.exit_signal());
-  return fmt::format("{} killed by {}{}", who, signal, exit.core_dumped() ? " (core dumped)" : "");
-}
 
 std::string_view reason_text(GapReason reason) {
   switch (reason) {
@@ -162,15 +86,11 @@ std::string whole_text(const Event& event) {
                          event.resize().rows());
     case Event::kChannelOpened: return opened_text(event.channel_opened());
     case Event::kChannelClosed: return closed_text(event.channel_closed());
-    case Event::kExec: return exec_text(event.exec());
-    case Event::kOpen: return open_text(event.open());
-    case Event::kConnect: return connect_text(event.connect());
-    case Event::kProcessExit: return exit_text(event.process_exit());
     case Event::kGap: return gap_text(event.gap());
     case Event::kAfterTerminal:
       return fmt::format("after the terminal: {} processes live on", event.after_terminal().live_processes());
     case Event::kEnd: return end_text(event.end());
-    default: return {};
+    default: return kernel_event_text(event);
   }
 }
 
@@ -183,20 +103,6 @@ std::string describe(const Event& event) {
     text.resize(kMaxTextBytes - kCut.size());
     text += kCut;
   }
-  return text;
-}
-
-std::string open_flags_text(uint32_t flags) {
-  constexpr std::array<std::string_view, 4> kAccess = {"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"};
-  std::string text(kAccess[flags & O_ACCMODE]);
-  uint32_t rest = flags & ~static_cast<uint32_t>(O_ACCMODE);
-  for (const FlagName& flag : kOpenFlags) {
-    if ((rest & flag.bits) != flag.bits) continue;
-    text += '|';
-    text += flag.name;
-    rest &= ~flag.bits;
-  }
-  if (rest != 0) text += fmt::format("|{:#x}", rest);
   return text;
 }
 

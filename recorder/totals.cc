@@ -9,6 +9,9 @@ void Totals::add(const Event& event) {
     case Event::kOpen: ++opens; break;
     case Event::kConnect: ++connects; break;
     case Event::kProcessExit: ++exits; break;
+    case Event::kChange: ++changes; break;
+    case Event::kSocket: ++sockets; break;
+    case Event::kTamper: ++tampers; break;
     default: break;
   }
 }
@@ -18,6 +21,9 @@ void Totals::copy_to(End& end) const {
   end.set_execs(execs);
   end.set_opens(opens);
   end.set_connects(connects);
+  end.set_changes(changes);
+  end.set_sockets(sockets);
+  end.set_tampers(tampers);
 }
 
 bool is_kernel_event(const Event& event) {
@@ -25,7 +31,10 @@ bool is_kernel_event(const Event& event) {
     case Event::kExec:
     case Event::kOpen:
     case Event::kConnect:
-    case Event::kProcessExit: return true;
+    case Event::kProcessExit:
+    case Event::kChange:
+    case Event::kSocket:
+    case Event::kTamper: return true;
     default: return false;
   }
 }

@@ -13,12 +13,15 @@ struct Totals {
   uint64_t opens = 0;
   uint64_t connects = 0;  // attempts and results
   uint64_t exits = 0;
+  uint64_t changes = 0;
+  uint64_t sockets = 0;
+  uint64_t tampers = 0;
 
   void add(const Event& event);
   void copy_to(End& end) const;
 };
 
-// True for exec, open, connect and exit: the kinds that carry a kernel sequence number.
+// True for what the kernel saw: the kinds that carry a kernel sequence number.
 bool is_kernel_event(const Event& event);
 
 }  // namespace cairn::recorder

@@ -82,6 +82,9 @@ void make_strings_valid(Event& event) {
     case Event::kExec: make_valid(event.mutable_exec()->mutable_process()); break;
     case Event::kOpen: make_valid(event.mutable_open()->mutable_process()); break;
     case Event::kConnect: make_valid(event.mutable_connect()->mutable_process()); break;
+    case Event::kChange: make_valid(event.mutable_change()->mutable_process()); break;
+    case Event::kSocket: make_valid(event.mutable_socket()->mutable_process()); break;
+    case Event::kTamper: make_valid(event.mutable_tamper()->mutable_process()); break;
     case Event::kProcessExit: make_valid(event.mutable_process_exit()->mutable_process()); break;
     case Event::kChannelOpened:
       make_valid(event.mutable_channel_opened()->mutable_command());

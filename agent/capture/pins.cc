@@ -24,7 +24,19 @@ bool is_there(const std::filesystem::path& path) { return ::access(path.c_str(),
 
 bool is_whole(const std::filesystem::path& folder, const Tier& tier) {
   return std::ranges::all_of(kPinnedMaps, [&](const char* name) { return is_there(folder / name); }) &&
-         std::ranges::all_of(tier.programs, [&](std::string_view name) { return is_there(folder / name); });
+         std::ranges::all_of(tier.programs, [&](const Program& program) {
+           const bool may_be_missing = program.is_optional || !program.tracepoint.empty();
+           return may_be_missing || is_there(folder / program.name);
+         });
+}
+
+// The programs that this kernel took.
+std::vector<std::string> hooks_in(const std::filesystem::path& folder, const Tier& tier) {
+  std::vector<std::string> hooks;
+  for (const Program& program : tier.programs) {
+    if (is_there(folder / program.name)) hooks.emplace_back(program.name);
+  }
+  return hooks;
 }
 
 }  // namespace
@@ -42,10 +54,12 @@ Result<UniqueFd> lock_pins(const std::filesystem::path& bpf_dir, PinLock lock) {
 
 std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, bool* is_torn) {
   for (const Tier& tier : tiers()) {
-    PinnedTier found{.folder = bpf_dir / tier.folder(),
-                     .status = {.tier = std::string(tier.name), .hooks = {tier.programs.begin(), tier.programs.end()}}};
+    PinnedTier found{.folder = bpf_dir / tier.folder(), .status = {.tier = std::string(tier.name), .hooks = {}}};
     if (!is_there(found.folder)) continue;
-    if (is_whole(found.folder, tier)) return found;
+    if (is_whole(found.folder, tier)) {
+      found.status.hooks = hooks_in(found.folder, tier);
+      return found;
+    }
     if (is_torn != nullptr) *is_torn = true;
   }
   return std::nullopt;

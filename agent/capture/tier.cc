@@ -22,7 +22,19 @@ const std::vector<Tier>& tiers() {
   static const std::vector<Tier> all = {
       {.name = "B",
        .object = tier_b_object(),
-       .programs = {"on_task_new", "on_task_exit", "on_exec", "on_sys_exit", "on_socket_state"}},
+       .programs = {{.name = "on_task_new"},
+                    {.name = "on_task_exit"},
+                    {.name = "on_exec"},
+                    {.name = "on_sys_exit"},
+                    {.name = "on_socket_state"},
+                    {.name = "on_cgroup_move", .is_optional = true},
+                    {.name = "on_signal", .is_optional = true},
+                    {.name = "on_datagram_4", .is_optional = true},
+                    {.name = "on_datagram_6", .is_optional = true},
+                    {.name = "on_uring_submit_req", .tracepoint = "io_uring_submit_req"},
+                    {.name = "on_uring_submit_sqe", .tracepoint = "io_uring_submit_sqe"},
+                    {.name = "on_uring_complete", .tracepoint = "io_uring_complete", .parameters = 3},
+                    {.name = "on_uring_complete_6", .tracepoint = "io_uring_complete", .parameters = 7}}},
   };
   return all;
 }

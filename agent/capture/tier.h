@@ -1,17 +1,27 @@
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace cairn::agent {
 
-// One way to capture: an object of BPF programs that a kernel takes as a whole or refuses.
+// One BPF program of a tier; also the name of its pinned link.
+struct Program {
+  std::string_view name;
+  // Without an optional one the tier captures less, and says so: its hook is missing from CaptureStatus.
+  bool is_optional = false;
+  // A tracepoint whose signature changed over time has a program for each: this one is for kernels where the named
+  // tracepoint exists and, unless 0, has this many parameters. Empty: for every kernel.
+  std::string_view tracepoint = {};
+  int parameters = 0;
+};
+
+// One way to capture: an object of BPF programs. The kernel takes all that are not optional, or it has another tier.
 struct Tier {
   std::string_view name;
-  std::string_view object;                 // ELF bytes, embedded in this binary
-  std::vector<std::string_view> programs;  // all of them must load and attach; also the names of their pinned links
+  std::string_view object;  // ELF bytes, embedded in this binary
+  std::vector<Program> programs;
 
   // The folder of its pins: the first 12 hex digits of the object's SHA-256. Another build makes its own beside it.
   std::string folder() const;
@@ -26,10 +36,11 @@ constexpr const char* kTagsMap = "tags";
 constexpr const char* kSessionsMap = "sessions";
 constexpr const char* kExecRingsMap = "exec_rings";
 constexpr const char* kOpenRingsMap = "open_rings";
-constexpr const char* kPinnedMaps[] = {kTagsMap, kSessionsMap, kExecRingsMap, kOpenRingsMap};
+constexpr const char* kProtectedMap = "protected_pids";
+constexpr const char* kPinnedMaps[] = {kTagsMap, kSessionsMap, kExecRingsMap, kOpenRingsMap, kProtectedMap};
 
-// Maps that need one place per CPU and buffer: SCRATCH_PER_CPU in bpf/open.bpf.c and bpf/exec.bpf.c.
-constexpr const char* kScratchMaps[] = {"open_scratches", "exec_scratches"};
+// Needs one place per CPU and buffer: SCRATCH_PER_CPU in bpf/record.bpf.c.
+constexpr const char* kScratchMap = "scratches";
 constexpr int kScratchPerCpu = 2;
 
 }  // namespace cairn::agent

@@ -18,13 +18,20 @@ std::string ip_text(const std::string& address) {
   return text.data();
 }
 
+std::array<std::string*, 2> addresses_in(recording::v1::Event& event) {
+  if (event.has_connect()) {
+    return {event.mutable_connect()->mutable_local_address(), event.mutable_connect()->mutable_remote_address()};
+  }
+  recording::v1::Socket* socket = event.mutable_socket();
+  return {socket->mutable_local()->mutable_address(), socket->mutable_remote()->mutable_address()};
+}
+
 }  // namespace
 
 nlohmann::ordered_json event_to_json(const recording::v1::Event& event) {
-  if (!event.has_connect()) return to_json(event, Fields::kSet);
+  if (!event.has_connect() && !event.has_socket()) return to_json(event, Fields::kSet);
   recording::v1::Event readable = event;
-  for (std::string* address :
-       {readable.mutable_connect()->mutable_local_address(), readable.mutable_connect()->mutable_remote_address()}) {
+  for (std::string* address : addresses_in(readable)) {
     if (!address->empty()) *address = ip_text(*address);
   }
   return to_json(readable, Fields::kSet);

@@ -46,9 +46,11 @@ template <class T> std::string bytes_of(T record, const std::string& tail = "") 
 bpf::event_path path_of(const std::string& components, uint32_t flags = bpf::PATH_COMPLETE) {
   return {.inode = 42,
           .device = (8U << 20) | 3U,
+          .links = 1,
           .bytes = static_cast<uint32_t>(components.size()),
-          .flags = flags,
-          .reserved = 0};
+          .own_bytes = static_cast<uint32_t>(components.size()),
+          .beyond_bytes = 0,
+          .flags = flags};
 }
 
 const std::string kPasswd = "passwd\0etc\0"s;

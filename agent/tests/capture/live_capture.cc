@@ -35,6 +35,32 @@ template <class Keep> std::vector<recording::v1::Open> only(std::vector<recordin
   return opens;
 }
 
+std::filesystem::path make_folder() {
+  std::string name = "/tmp/cairn-capture-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) abort();
+  return std::filesystem::canonical(name);
+}
+
+// Where the pins for all tests of this program stand; gone with its end.
+class SharedPins {
+ public:
+  static const std::filesystem::path& folder() {
+    static const SharedPins shared;
+    return shared.folder_;
+  }
+  SharedPins(const SharedPins&) = delete;
+
+ private:
+  SharedPins() : folder_(make_folder()) {}
+  ~SharedPins() {
+    static_cast<void>(unpin_all(folder_ / "bpf"));  // a destructor has nobody to tell
+    std::error_code failed;
+    std::filesystem::remove_all(folder_, failed);
+  }
+
+  std::filesystem::path folder_;
+};
+
 }  // namespace
 
 GatedChild::GatedChild(const std::function<int()>& body) {
@@ -107,9 +133,8 @@ std::vector<recording::v1::Open> Recorded::claimed(const std::string& path) cons
 void LiveCapture::SetUp() {
   if (::geteuid() != 0) GTEST_SKIP() << "loading BPF programs needs root";
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) GTEST_SKIP() << "the kernel has no BTF";
-  std::string name = "/tmp/cairn-capture-XXXXXX";
-  ASSERT_NE(::mkdtemp(name.data()), nullptr);
-  folder_ = std::filesystem::canonical(name);
+  folder_ = make_folder();
+  bpf_dir_ = wants_pins_of_its_own() ? folder_ / "bpf" : SharedPins::folder() / "bpf";
   Result<CaptureHost> host = CaptureHost::start(bpf_dir(), Log("test", LogLevel::kWarn));
   if (!host && host.error().code == Errc::kUnsupported &&
       host.error().message.find("Operation not permitted") != std::string::npos) {
@@ -121,8 +146,10 @@ void LiveCapture::SetUp() {
 
 void LiveCapture::TearDown() {
   if (folder_.empty()) return;
-  const Result<void> unpinned = unpin_all(bpf_dir());
-  EXPECT_TRUE(unpinned) << unpinned.error().message;
+  if (wants_pins_of_its_own()) {
+    const Result<void> unpinned = unpin_all(bpf_dir());
+    EXPECT_TRUE(unpinned) << unpinned.error().message;
+  }
   std::error_code failed;
   std::filesystem::remove_all(folder_, failed);
   EXPECT_FALSE(failed) << failed.message();

@@ -52,14 +52,16 @@ struct Recorded {
   std::vector<recording::v1::Open> claimed(const std::string& path) const;
 };
 
-// Programs loaded and pinned on a bpffs of the test's own, in a folder of its own. Skips, with the reason, where the
-// host lets nobody load BPF programs.
+// Programs loaded and pinned on a bpffs of this program's own, once for all tests (loading takes the longest by far),
+// and a folder for each test. Skips, with the reason, where the host lets nobody load BPF programs.
 class LiveCapture : public testing::Test {
  protected:
   void SetUp() override;
   void TearDown() override;
 
-  std::filesystem::path bpf_dir() const { return folder_ / "bpf"; }
+  const std::filesystem::path& bpf_dir() const { return bpf_dir_; }
+  // For a test that changes the pins themselves.
+  virtual bool wants_pins_of_its_own() const { return false; }
   const std::filesystem::path& folder() const { return folder_; }  // without symbolic links
   std::filesystem::path write_script(const std::string& name, const std::string& text) const;
 
@@ -73,6 +75,7 @@ class LiveCapture : public testing::Test {
 
  private:
   std::filesystem::path folder_;
+  std::filesystem::path bpf_dir_;
 };
 
 // Runs a program in place of the calling child; 127 when it cannot.
