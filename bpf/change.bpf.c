@@ -64,7 +64,7 @@ static __u64 argument(struct scratch *scratch, __u32 number)
 	__u32 index = number - 1;
 
 	barrier_var(index);
-	return index < 6 ? scratch->arguments[index] : 0;
+	return index < 6 ? scratch->call.arguments[index] : 0;
 }
 
 static __s32 base_of(struct scratch *scratch, __u32 number)
@@ -91,12 +91,11 @@ static void fill_numbers(struct scratch *scratch, const volatile struct shape *s
  * A call that changes the tree of files has ended. After it a name may be gone: what is recorded is the caller's string
  * and, as the kernel knows it, where that starts; of a descriptor, the object itself.
  */
-__hidden void record_change(struct session_state *session, const struct call *call)
+__hidden void record_change(struct session_state *session, struct scratch *scratch)
 {
-	struct scratch *scratch;
 	const volatile struct shape *shape;
 	struct change_event *event;
-	__u32 index = call->kind - CALL_FIRST_CHANGE;
+	__u32 index = scratch->call.kind - CALL_FIRST_CHANGE;
 	void *first;
 	void *second;
 	char *tail;
@@ -105,13 +104,9 @@ __hidden void record_change(struct session_state *session, const struct call *ca
 	if (index >= SHAPES)
 		return;
 	shape = &shapes[index];
-	scratch = BEGIN_RECORD(session, &call->owner, CLASS_OPEN, EVENT_CHANGE, change_event);
-	if (!scratch)
-		return;
-	event = (void *)scratch->record;
+	event = BEGIN_RECORD(session, scratch, CLASS_OPEN, EVENT_CHANGE, change_event);
 	tail = scratch->record + sizeof(*event);
-	__builtin_memcpy(scratch->arguments, call->arguments, sizeof(scratch->arguments));
-	event->result = call->result;
+	event->result = scratch->call.result;
 	fill_numbers(scratch, shape, event);
 
 	first = (void *)argument(scratch, shape->path);

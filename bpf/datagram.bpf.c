@@ -47,10 +47,10 @@ static void record_datagram(struct bpf_sock_addr *ctx, __u16 family, const struc
 	session = session_of_pid(bpf_get_current_task_btf()->pid, &owner);
 	if (!session || !is_new_flow(ctx, to))
 		return;
-	scratch = BEGIN_RECORD(session, &owner, CLASS_EXEC, EVENT_SOCKET, socket_event);
+	scratch = take_scratch(session, &owner, CLASS_EXEC, EVENT_SOCKET);
 	if (!scratch)
 		return;
-	event = (void *)scratch->record;
+	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_SOCKET, socket_event);
 	event->op = SOCKET_SEND;
 	event->family = family;
 	event->type = ctx->type;
@@ -61,6 +61,7 @@ static void record_datagram(struct bpf_sock_addr *ctx, __u16 family, const struc
 	if (ctx->sk)
 		event->local_port = bpf_htons(ctx->sk->src_port);
 	finish_record(session, scratch, sizeof(*event));
+	give_back(scratch);
 }
 
 /*

@@ -113,15 +113,14 @@ static void fill_namespaces(struct event_namespaces *namespaces, struct task_str
 	namespaces->user = BPF_CORE_READ(task, cred, user_ns, ns.inum);
 }
 
-/* A thread that is not the leader takes over the leader's pid when it execs. */
+/* A thread that is not the leader takes over the leader's pid when it execs; and a task that user space tagged has none yet. */
 static void follow_pid(struct task_struct *task, __u32 old_pid, const struct owner *owner)
 {
 	struct tag tag = {.session_key = owner->session_key, .flags = owner->tag_flags};
 	__u32 pid = task->pid;
 
-	if (pid == old_pid)
-		return;
-	bpf_map_delete_elem(&pids, &old_pid);
+	if (pid != old_pid)
+		bpf_map_delete_elem(&pids, &old_pid);
 	bpf_map_update_elem(&pids, &pid, &tag, BPF_ANY);
 }
 
@@ -143,10 +142,10 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!session)
 		return 0;
 	follow_pid(task, old_pid, &owner);
-	scratch = BEGIN_RECORD(session, &owner, CLASS_EXEC, EVENT_EXEC, exec_event);
+	scratch = take_scratch(session, &owner, CLASS_EXEC, EVENT_EXEC);
 	if (!scratch)
 		return 0;
-	event = (void *)scratch->record;
+	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_EXEC, exec_event);
 	tail = scratch->record + sizeof(*event);
 
 	append_file(scratch, tail, bprm->file, &event->executable);
@@ -162,23 +161,21 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	}
 	append_argv(scratch, task);
 	finish_record(session, scratch, sizeof(*event));
+	give_back(scratch);
 	return 0;
 }
 
 /* An execve(2) or execveat(2) that returned: if it failed, the task has the image it had. */
-__hidden void record_failed_exec(struct session_state *session, const struct call *call)
+__hidden void record_failed_exec(struct session_state *session, struct scratch *scratch)
 {
+	const struct call *call = &scratch->call;
 	void *filename = (void *)call->arguments[call->kind == CALL_EXECVE ? 0 : 1];
 	struct exec_event *event;
-	struct scratch *scratch;
 	char *tail;
 
 	if (call->result >= 0)
 		return;	/* on_exec() has it */
-	scratch = BEGIN_RECORD(session, &call->owner, CLASS_EXEC, EVENT_EXEC, exec_event);
-	if (!scratch)
-		return;
-	event = (void *)scratch->record;
+	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_EXEC, exec_event);
 	tail = scratch->record + sizeof(*event);
 	event->result = call->result;
 	if (call->is_compat)

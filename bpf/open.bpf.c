@@ -60,20 +60,15 @@ static void fill_arguments(struct open_event *event, const struct call *call)
  * The file is the one behind the descriptor that the call has just returned. Another thread may have put another file
  * there since (dup2 between fd_install and here: 1 in 20 000 under attack); then claimed and resolved path differ.
  */
-__hidden void record_open(struct session_state *session, const struct call *call)
+__hidden void record_open(struct session_state *session, struct scratch *scratch)
 {
+	const struct call *call = &scratch->call;
 	struct file *file = call->result >= 0 ? file_of(call->result) : NULL;
 	bool has_directory = call->kind == CALL_OPENAT || call->kind == CALL_OPENAT2;
 	void *claimed = (void *)call->arguments[has_directory ? 1 : 0];
-	struct open_event *event;
-	struct scratch *scratch;
-	char *tail;
+	struct open_event *event = BEGIN_RECORD(session, scratch, CLASS_OPEN, EVENT_OPEN, open_event);
+	char *tail = scratch->record + sizeof(*event);
 
-	scratch = BEGIN_RECORD(session, &call->owner, CLASS_OPEN, EVENT_OPEN, open_event);
-	if (!scratch)
-		return;
-	event = (void *)scratch->record;
-	tail = scratch->record + sizeof(*event);
 	event->result = call->result;
 	fill_arguments(event, call);
 	if (file) {
@@ -94,18 +89,12 @@ __hidden void record_open(struct session_state *session, const struct call *call
 	finish_record(session, scratch, sizeof(*event));
 }
 
-__hidden void record_opened(struct session_state *session, const struct owner *owner, struct file *file,
-			    const struct opened *opened)
+__hidden void record_opened(struct session_state *session, struct scratch *scratch, struct file *file)
 {
-	struct open_event *event;
-	struct scratch *scratch;
-	char *tail;
+	const struct opened *opened = &scratch->opened;
+	struct open_event *event = BEGIN_RECORD(session, scratch, CLASS_OPEN, EVENT_OPEN, open_event);
+	char *tail = scratch->record + sizeof(*event);
 
-	scratch = BEGIN_RECORD(session, owner, CLASS_OPEN, EVENT_OPEN, open_event);
-	if (!scratch)
-		return;
-	event = (void *)scratch->record;
-	tail = scratch->record + sizeof(*event);
 	event->result = opened->result;
 	event->flags = opened->flags;
 	event->mode = opened->mode;
@@ -116,6 +105,6 @@ __hidden void record_opened(struct session_state *session, const struct owner *o
 			event->notes |= OPEN_CREATED;
 	}
 	if (opened->claimed)
-		event->claimed_bytes = append_kernel_string(tail, &scratch->tail_bytes, opened->claimed);
+		event->claimed_bytes = append_kernel_string(tail, &scratch->tail_bytes, (void *)opened->claimed);
 	finish_record(session, scratch, sizeof(*event));
 }

@@ -5,12 +5,14 @@
 
 /* A file that became the task's without open(2): by io_uring, or from another process. */
 struct opened {
-	const char *claimed;	/* in kernel memory, or NULL */
+	__u64 claimed;	/* address in kernel memory, or 0: the verifier lets no pointer lie in a map */
 	__u32 flags;		/* O_* */
 	__u32 mode;
 	__u32 notes;		/* enum open_notes */
 	__s32 result;
 };
 
-void record_opened(struct session_state *session, const struct owner *owner, struct file *file,
-		   const struct opened *opened);
+struct scratch;
+
+/* Of scratch->opened. */
+void record_opened(struct session_state *session, struct scratch *scratch, struct file *file);

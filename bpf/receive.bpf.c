@@ -22,7 +22,7 @@ struct control {
 
 struct descriptors {
 	struct session_state *session;
-	const struct owner *owner;
+	struct scratch *scratch;
 	__u64 at;
 	__u32 count;
 };
@@ -48,21 +48,24 @@ static bool read_control(const struct call *call, struct control *control)
 
 static long record_one(__u32 index, struct descriptors *descriptors)
 {
-	struct opened opened = {.notes = OPEN_RECEIVED};
+	struct scratch *scratch = descriptors->scratch;
+	__s32 descriptor = -1;
 	struct file *file;
 
 	if (index >= descriptors->count)
 		return 1;
-	if (bpf_probe_read_user(&opened.result, sizeof(opened.result), (void *)descriptors->at + index * 4))
+	if (bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)descriptors->at + index * 4))
 		return 1;
-	file = file_of(opened.result);
+	file = file_of(descriptor);
+	scratch->opened.result = descriptor;
 	if (file)
-		record_opened(descriptors->session, descriptors->owner, file, &opened);
+		record_opened(descriptors->session, scratch, file);
 	return 0;
 }
 
-static void record_message(struct session_state *session, const struct call *call)
+static void record_message(struct session_state *session, struct scratch *scratch)
 {
+	const struct call *call = &scratch->call;
 	__u32 header_bytes = call->is_compat ? 12 : 16;
 	__u32 alignment = call->is_compat ? 4 : 8;
 	struct control control = {};
@@ -84,7 +87,7 @@ static void record_message(struct session_state *session, const struct call *cal
 		if (header[0] == SOL_SOCKET && header[1] == SCM_RIGHTS) {
 			struct descriptors descriptors = {
 				.session = session,
-				.owner = &call->owner,
+				.scratch = scratch,
 				.at = control.at + header_bytes,
 				.count = (bytes - header_bytes) / 4,
 			};
@@ -103,18 +106,22 @@ static void record_message(struct session_state *session, const struct call *cal
  * Descriptors came from another process. Which ones stands in the caller's memory, where the kernel has just written
  * it; what they are is the kernel's.
  */
-__hidden void record_received(struct session_state *session, const struct call *call)
+__hidden void record_received(struct session_state *session, struct scratch *scratch)
 {
-	struct opened opened = {.notes = OPEN_RECEIVED, .result = call->result};
+	const struct call *call = &scratch->call;
+	struct opened *opened = &scratch->opened;
 	struct sock *sk;
 
 	if (call->result < 0)
 		return;
+	__builtin_memset(opened, 0, sizeof(*opened));
+	opened->notes = OPEN_RECEIVED;
+	opened->result = call->result;
 	if (call->kind == CALL_PIDFD_GETFD) {
-		record_opened(session, &call->owner, file_of(call->result), &opened);
+		record_opened(session, scratch, file_of(call->result));
 		return;
 	}
 	sk = sock_of(file_of(call->arguments[0]));
 	if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
-		record_message(session, call);
+		record_message(session, scratch);
 }

@@ -33,14 +33,18 @@ __hidden struct scratch *take_scratch(struct session_state *session, const struc
 		index = first + i;
 		scratch = bpf_map_lookup_elem(&scratches, &index);
 		if (scratch && !__sync_lock_test_and_set(&scratch->is_taken, 1)) {
-			scratch->tail_bytes = 0;
-			scratch->class = class;
+			scratch->owner = *owner;
 			return scratch;
 		}
 	}
 	start_record(session, owner->session_key, &lost, kind);
 	count_drop(session, class, DROP_NO_SCRATCH);
 	return NULL;
+}
+
+__hidden void give_back(struct scratch *scratch)
+{
+	__sync_lock_test_and_set(&scratch->is_taken, 0);
 }
 
 __hidden void finish_record(struct session_state *session, struct scratch *scratch, __u32 fixed_bytes)
@@ -50,22 +54,29 @@ __hidden void finish_record(struct session_state *session, struct scratch *scrat
 	if (tail_bytes > EXEC_TAIL_BYTES)
 		tail_bytes = EXEC_TAIL_BYTES;
 	send_record(session, scratch->class, (struct event_header *)scratch->record, fixed_bytes + tail_bytes);
-	__sync_lock_test_and_set(&scratch->is_taken, 0);
 }
 
 __hidden void append_cwd(struct scratch *scratch, char *tail, struct event_path *cwd)
 {
 	struct fs_struct *fs = bpf_get_current_task_btf()->fs;
+	struct path_request request = {.walk = &scratch->walk, .tail = tail, .tail_bytes = &scratch->tail_bytes};
 
-	if (fs)
-		append_path(tail, &scratch->tail_bytes, fs->pwd.dentry, fs->pwd.mnt, cwd);
+	if (!fs)
+		return;
+	request.dentry = fs->pwd.dentry;
+	request.vfsmount = fs->pwd.mnt;
+	append_path(&request, cwd);
 }
 
 __hidden void append_file(struct scratch *scratch, char *tail, struct file *file, struct event_path *path)
 {
-	if (file)
-		append_path(tail, &scratch->tail_bytes, BPF_CORE_READ(file, f_path.dentry),
-			    BPF_CORE_READ(file, f_path.mnt), path);
+	struct path_request request = {.walk = &scratch->walk, .tail = tail, .tail_bytes = &scratch->tail_bytes};
+
+	if (!file)
+		return;
+	request.dentry = BPF_CORE_READ(file, f_path.dentry);
+	request.vfsmount = BPF_CORE_READ(file, f_path.mnt);
+	append_path(&request, path);
 }
 
 __hidden struct file *file_of(__u32 descriptor)

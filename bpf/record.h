@@ -7,7 +7,10 @@
 
 #include "bpf/session.h"
 
+#include "bpf/opened.h"
 #include "bpf/path_walk.h"
+#include "bpf/socket.h"
+#include "bpf/sys_exit.h"
 
 enum {
 	RECORD_FIXED_MAX = 256,
@@ -16,18 +19,28 @@ enum {
 	EXEC_TAIL_BYTES = ARGV_OFFSET_MAX + EVENT_ARGV_MAX,
 };
 
+/*
+ * What a hook works with. All of it is in a map, and what functions hand each other by pointer too: before 6.8 the
+ * verifier loses track of a constant that is written to the stack and read through a pointer to it, takes branches for
+ * dead that are not, and removes them (6.1 recorded each connect as a bind).
+ */
 struct scratch {
 	__u64 is_taken;
-	__u64 arguments[6];	/* of a system call: an index that is data can look one up here, and not on the stack */
+	struct owner owner;
+	struct call call;
+	struct opened opened;
+	struct socket_action action;
+	struct walk walk;
 	__u32 tail_bytes;
-	__u32 class;		/* enum event_class */
+	__u32 class;		/* enum event_class, of the record in hand */
 	char record[RECORD_FIXED_MAX + EXEC_TAIL_BYTES + PAGE_BYTES];	/* the last piece may begin just below the end */
 };
 
-/* A scratch of this CPU, or NULL: the record's number is spent then, and counted as dropped. Goes to finish_record(). */
+/* A scratch of this CPU, or NULL: a number is spent then, and counted as dropped. Goes to give_back(). */
 struct scratch *take_scratch(struct session_state *session, const struct owner *owner, __u32 class, __u32 kind);
+void give_back(struct scratch *scratch);
 
-/* Sends the record, whose struct has `fixed_bytes`, and gives the scratch back. */
+/* Sends the record, whose struct has `fixed_bytes`. The scratch is ready for another one. */
 void finish_record(struct session_state *session, struct scratch *scratch, __u32 fixed_bytes);
 
 /* Walks to where the task works: what a relative path of its starts from. */
@@ -45,16 +58,15 @@ void append_directory(struct scratch *scratch, char *tail, __s32 directory, stru
 /* Where a path that the caller passed starts, for `directory` as in openat(2): with PATH_BASE; nothing for an absolute one. */
 void append_base(struct scratch *scratch, char *tail, __s32 directory, const void *claimed, struct event_path *base);
 
-/* Begins a record of type struct `type`: zeroed, numbered, its process filled. */
-#define BEGIN_RECORD(session, owner, class, kind, type)                                                         \
-	({                                                                                                      \
-		struct scratch *scratch_ = take_scratch(session, owner, class, kind);                           \
-		if (scratch_) {                                                                                 \
-			struct type *record_ = (void *)scratch_->record;                                        \
-			_Static_assert(sizeof(struct type) <= RECORD_FIXED_MAX, "make RECORD_FIXED_MAX larger"); \
-			__builtin_memset(record_, 0, sizeof(*record_));                                         \
-			start_record(session, (owner)->session_key, &record_->header, kind);                    \
-			fill_process(&record_->process, bpf_get_current_task_btf(), (owner)->tag_flags);        \
-		}                                                                                               \
-		scratch_;                                                                                       \
+/* Begins a record of type struct `type` in the scratch: zeroed, numbered, its process filled. Returns it. */
+#define BEGIN_RECORD(session, scratch, event_class, kind, type)                                         \
+	({                                                                                              \
+		struct type *record_ = (void *)(scratch)->record;                                       \
+		_Static_assert(sizeof(struct type) <= RECORD_FIXED_MAX, "make RECORD_FIXED_MAX larger"); \
+		(scratch)->tail_bytes = 0;                                                              \
+		(scratch)->class = event_class;                                                         \
+		__builtin_memset(record_, 0, sizeof(*record_));                                         \
+		start_record(session, (scratch)->owner.session_key, &record_->header, kind);            \
+		fill_process(&record_->process, bpf_get_current_task_btf(), (scratch)->owner.tag_flags); \
+		record_;                                                                                \
 	})

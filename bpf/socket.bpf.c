@@ -132,9 +132,9 @@ static bool has_remote(const struct socket_event *event)
 }
 
 /* What the caller's memory says of the remote end. */
-static void fill_claimed(struct scratch *scratch, char *tail, const struct socket_action *action,
-			 struct socket_event *event)
+static void fill_claimed(struct scratch *scratch, char *tail, struct socket_event *event)
 {
+	const struct socket_action *action = &scratch->action;
 	struct claimed_address address = {};
 	__u32 offset;
 	__u32 bytes = action->claimed_bytes;
@@ -143,7 +143,7 @@ static void fill_claimed(struct scratch *scratch, char *tail, const struct socke
 		bytes = sizeof(address);
 	barrier_var(bytes);
 	if (bytes < SOCKADDR_FAMILY_BYTES || bytes > sizeof(address) ||
-	    bpf_probe_read_user(&address, bytes, action->claimed))
+	    bpf_probe_read_user(&address, bytes, (void *)action->claimed))
 		return;
 	event->notes |= SOCKET_REMOTE_CLAIMED;
 	switch (address.family) {
@@ -164,7 +164,7 @@ static void fill_claimed(struct scratch *scratch, char *tail, const struct socke
 		barrier_var(bytes);
 		offset = scratch->tail_bytes;
 		if (offset > TAIL_OFFSET_MAX || bytes > UNIX_PATH_MAX ||
-		    bpf_probe_read_user(tail + offset, bytes, action->claimed + SOCKADDR_FAMILY_BYTES))
+		    bpf_probe_read_user(tail + offset, bytes, (void *)action->claimed + SOCKADDR_FAMILY_BYTES))
 			return;
 		scratch->tail_bytes = offset + bytes;
 		event->remote_bytes = bytes;
@@ -172,18 +172,12 @@ static void fill_claimed(struct scratch *scratch, char *tail, const struct socke
 	}
 }
 
-__hidden void record_socket(struct session_state *session, const struct owner *owner, struct sock *sk,
-			    const struct socket_action *action)
+__hidden void record_socket(struct session_state *session, struct scratch *scratch, struct sock *sk)
 {
-	struct socket_event *event;
-	struct scratch *scratch;
-	char *tail;
+	const struct socket_action *action = &scratch->action;
+	struct socket_event *event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_SOCKET, socket_event);
+	char *tail = scratch->record + sizeof(*event);
 
-	scratch = BEGIN_RECORD(session, owner, CLASS_EXEC, EVENT_SOCKET, socket_event);
-	if (!scratch)
-		return;
-	event = (void *)scratch->record;
-	tail = scratch->record + sizeof(*event);
 	event->op = action->op;
 	event->notes = action->notes;
 	event->result = action->result;
@@ -192,7 +186,7 @@ __hidden void record_socket(struct session_state *session, const struct owner *o
 	event->protocol = BPF_CORE_READ(sk, sk_protocol);
 	fill_kernel_addresses(scratch, tail, sk, event);
 	if (action->claimed && (action->op == SOCKET_SEND || !has_remote(event)))
-		fill_claimed(scratch, tail, action, event);
+		fill_claimed(scratch, tail, event);
 	finish_record(session, scratch, sizeof(*event));
 }
 
@@ -204,11 +198,11 @@ static void read_message_address(const struct call *call, struct socket_action *
 
 	if (call->is_compat) {
 		bpf_probe_read_user(&compat_header, sizeof(compat_header), (void *)call->arguments[1]);
-		action->claimed = (void *)(__u64)compat_header.name;
+		action->claimed = compat_header.name;
 		action->claimed_bytes = compat_header.bytes;
 	} else {
 		bpf_probe_read_user(&header, 12, (void *)call->arguments[1]);
-		action->claimed = (void *)header.name;
+		action->claimed = header.name;
 		action->claimed_bytes = header.bytes;
 	}
 }
@@ -230,17 +224,18 @@ static bool is_common_socket(struct sock *sk)
 	       ((family == AF_INET || family == AF_INET6) && BPF_CORE_READ(sk, sk_type) != SOCK_RAW);
 }
 
-__hidden void record_socket_call(struct session_state *session, const struct call *call)
+__hidden void record_socket_call(struct session_state *session, struct scratch *scratch)
 {
-	struct socket_action action = {
-		.result = call->result,
-		.notes = call->is_compat ? SOCKET_COMPAT : 0,
-	};
+	const struct call *call = &scratch->call;
+	struct socket_action *action = &scratch->action;
 	bool makes_one = call->kind == CALL_SOCKET || call->kind == CALL_ACCEPT;
 	struct sock *sk;
 
 	if (makes_one && call->result < 0)
 		return;
+	__builtin_memset(action, 0, sizeof(*action));
+	action->result = call->result;
+	action->notes = call->is_compat ? SOCKET_COMPAT : 0;
 	sk = sock_of(file_of(makes_one ? call->result : call->arguments[0]));
 	if (!sk)
 		return;
@@ -248,37 +243,37 @@ __hidden void record_socket_call(struct session_state *session, const struct cal
 	case CALL_SOCKET:
 		if (is_common_socket(sk))
 			return;
-		action.op = SOCKET_CREATE;
+		action->op = SOCKET_CREATE;
 		break;
 	case CALL_BIND:
-		action.op = SOCKET_BIND;
+		action->op = SOCKET_BIND;
 		break;
 	case CALL_LISTEN:
-		action.op = SOCKET_LISTEN;
+		action->op = SOCKET_LISTEN;
 		break;
 	case CALL_ACCEPT:
-		action.op = SOCKET_ACCEPT;
+		action->op = SOCKET_ACCEPT;
 		break;
 	case CALL_CONNECT:
 		if (!is_connect_worth_a_record(sk, call->result))
 			return;
-		action.op = SOCKET_CONNECT;
-		action.claimed = (void *)call->arguments[1];
-		action.claimed_bytes = call->arguments[2];
+		action->op = SOCKET_CONNECT;
+		action->claimed = call->arguments[1];
+		action->claimed_bytes = call->arguments[2];
 		break;
 	case CALL_SENDTO:
-		action.op = SOCKET_SEND;
-		action.claimed = (void *)call->arguments[4];
-		action.claimed_bytes = call->arguments[5];
+		action->op = SOCKET_SEND;
+		action->claimed = call->arguments[4];
+		action->claimed_bytes = call->arguments[5];
 		break;
 	default:
-		action.op = SOCKET_SEND;
-		read_message_address(call, &action);
+		action->op = SOCKET_SEND;
+		read_message_address(call, action);
 		break;
 	}
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_NETLINK)
 		return;
-	if (action.op == SOCKET_SEND && (!action.claimed || has_hook_of_its_own(sk)))
+	if (action->op == SOCKET_SEND && (!action->claimed || has_hook_of_its_own(sk)))
 		return;
-	record_socket(session, &call->owner, sk, &action);
+	record_socket(session, scratch, sk);
 }

@@ -20,15 +20,17 @@ struct sock *sock_of(struct file *file);
 
 /* Something was done with a socket, for which the caller's memory is not needed, or with `claimed`, a sockaddr there. */
 struct socket_action {
-	const void *claimed;	/* in user memory, or NULL */
+	__u64 claimed;	/* address in user memory, or 0 */
 	__u32 claimed_bytes;
 	__u32 op;	/* enum socket_op */
 	__u32 notes;	/* enum socket_notes */
 	__s32 result;
 };
 
-void record_socket(struct session_state *session, const struct owner *owner, struct sock *sk,
-		   const struct socket_action *action);
+struct scratch;
+
+/* Of scratch->action. */
+void record_socket(struct session_state *session, struct scratch *scratch, struct sock *sk);
 
 /* True for what on_socket_state() does not see of a connect: another protocol than TCP, or refused before the first SYN. */
 bool is_connect_worth_a_record(struct sock *sk, __s64 result);

@@ -4,6 +4,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/record.h"
+
 enum {
 	TS_COMPAT = 0x0002,	/* arch/x86/include/asm/thread_info.h: the call came in by the 32-bit ABI */
 	X32_SYSCALL_BIT = 0x40000000,
@@ -128,30 +130,41 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	__u64 number = regs->orig_ax & ~X32_SYSCALL_BIT;
 	struct session_state *session;
 	struct task_struct *task;
-	struct call call;
+	struct scratch *scratch;
+	struct owner owner;
+	bool is_compat;
+	__u32 kind;
 
 	barrier_var(number);	/* one register from here on, with the bound */
 	if (number >= CALLS || (calls_64[number] | calls_32[number]) == CALL_OTHER)
 		return 0;
 	task = bpf_get_current_task_btf();
-	session = session_of(task, &call.owner);
+	session = session_of(task, &owner);
 	if (!session)
 		return 0;
-
-	read_call(&call, regs, result, task->thread_info.status & TS_COMPAT, number);
-	if (call.kind == CALL_OTHER)
+	is_compat = task->thread_info.status & TS_COMPAT;
+	if ((is_compat ? calls_32[number] : calls_64[number]) == CALL_OTHER)
 		return 0;
-	if (call.kind <= CALL_LAST_OPEN)
-		record_open(session, &call);
-	else if (call.kind <= CALL_LAST_EXEC)
-		record_failed_exec(session, &call);
-	else if (call.kind <= CALL_LAST_CHANGE)
-		record_change(session, &call);
-	else if (call.kind <= CALL_LAST_SOCKET)
-		record_socket_call(session, &call);
-	else if (call.kind <= CALL_LAST_RECEIVE)
-		record_received(session, &call);
-	else if (call.kind <= CALL_LAST_TAMPER)
-		record_tamper(session, &call);
+
+	scratch = take_scratch(session, &owner, CLASS_OPEN, EVENT_OPEN);
+	if (!scratch)
+		return 0;
+	read_call(&scratch->call, regs, result, is_compat, number);
+	kind = scratch->call.kind;
+	if (kind == CALL_OTHER)
+		;	/* of socketcall(2), one that is not recorded */
+	else if (kind <= CALL_LAST_OPEN)
+		record_open(session, scratch);
+	else if (kind <= CALL_LAST_EXEC)
+		record_failed_exec(session, scratch);
+	else if (kind <= CALL_LAST_CHANGE)
+		record_change(session, scratch);
+	else if (kind <= CALL_LAST_SOCKET)
+		record_socket_call(session, scratch);
+	else if (kind <= CALL_LAST_RECEIVE)
+		record_received(session, scratch);
+	else if (kind <= CALL_LAST_TAMPER)
+		record_tamper(session, scratch);
+	give_back(scratch);
 	return 0;
 }

@@ -81,16 +81,17 @@ enum call_kind {
 
 struct call {
 	__u64 arguments[6];
-	struct owner owner;
 	__s64 result;
 	__u32 kind;	/* enum call_kind */
 	bool is_compat;
 };
 
-/* All run in the calling task; `session` is its session. */
-void record_open(struct session_state *session, const struct call *call);
-void record_failed_exec(struct session_state *session, const struct call *call);
-void record_change(struct session_state *session, const struct call *call);
-void record_socket_call(struct session_state *session, const struct call *call);
-void record_received(struct session_state *session, const struct call *call);
-void record_tamper(struct session_state *session, const struct call *call);
+struct scratch;
+
+/* All run in the calling task, whose session it is; the call is in the scratch. */
+void record_open(struct session_state *session, struct scratch *scratch);
+void record_failed_exec(struct session_state *session, struct scratch *scratch);
+void record_change(struct session_state *session, struct scratch *scratch);
+void record_socket_call(struct session_state *session, struct scratch *scratch);
+void record_received(struct session_state *session, struct scratch *scratch);
+void record_tamper(struct session_state *session, struct scratch *scratch);

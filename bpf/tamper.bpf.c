@@ -9,6 +9,8 @@
 enum {
 	PTRACE_ATTACH = 16,
 	PTRACE_SEIZE = 0x4206,
+	SIGSTOP = 19,
+	SEND_SIG_PRIV = 1,	/* include/linux/sched/signal.h: in place of a pointer */
 	PR_SET_MM = 35,
 	PROT_EXEC = 4,
 	MAP_ANONYMOUS = 0x20,
@@ -57,6 +59,7 @@ static void taint(struct tamper_event *event, __u32 pid, const struct owner *own
 {
 	struct tag made = {.session_key = owner->session_key, .flags = TAG_INJECTED};
 	struct task_struct *target;
+	struct tag *tag;
 
 	event->target_pid = pid;
 	if (!bpf_task_from_pid || !pid)
@@ -66,12 +69,15 @@ static void taint(struct tamper_event *event, __u32 pid, const struct owner *own
 		return;
 	event->target_pid = target->tgid;
 	event->target_start_boot_ns = BPF_CORE_READ(target, group_leader, start_boottime);
-	if (!bpf_task_storage_get(&tags, target, NULL, 0)) {
+	tag = bpf_task_storage_get(&tags, target, NULL, 0);
+	if (!tag) {
 		event->notes |= TAMPER_TARGET_OUTSIDE;
 		if (bpf_task_storage_get(&tags, target, &made, BPF_LOCAL_STORAGE_GET_F_CREATE)) {
 			bpf_map_update_elem(&pids, &pid, &made, BPF_ANY);
 			event->notes |= TAMPER_TAINTED;
 		}
+	} else if (tag->session_key == owner->session_key && (tag->flags & TAG_INJECTED)) {
+		event->notes |= TAMPER_TARGET_OUTSIDE | TAMPER_TAINTED;	/* by taint_attached(), a moment ago */
 	}
 	bpf_task_release(target);
 }
@@ -122,28 +128,25 @@ static __s32 small_result(const struct call *call)
 	return call->kind == CALL_MMAP ? 0 : call->result;
 }
 
-__hidden void record_tamper(struct session_state *session, const struct call *call)
+__hidden void record_tamper(struct session_state *session, struct scratch *scratch)
 {
+	const struct call *call = &scratch->call;
 	struct tamper_event *event;
-	struct scratch *scratch;
 	__u64 detail = 0;
 	__u32 op = op_of(call, &detail);
 	char *tail;
 
 	if (!op)
 		return;
-	scratch = BEGIN_RECORD(session, &call->owner, CLASS_EXEC, EVENT_TAMPER, tamper_event);
-	if (!scratch)
-		return;
-	event = (void *)scratch->record;
+	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_TAMPER, tamper_event);
 	tail = scratch->record + sizeof(*event);
 	event->op = op;
 	event->detail = detail;
 	event->result = small_result(call);
 	if (op == TAMPER_PTRACE)
-		taint(event, call->result == 0 ? newest_tracee() : 0, &call->owner);
+		taint(event, call->result == 0 ? newest_tracee() : 0, &scratch->owner);
 	else if (op == TAMPER_VM_WRITE)
-		taint(event, call->result >= 0 ? pid_argument(call->arguments[0]) : 0, &call->owner);
+		taint(event, call->result >= 0 ? pid_argument(call->arguments[0]) : 0, &scratch->owner);
 	else if (call->kind == CALL_MMAP && !(call->arguments[3] & MAP_ANONYMOUS))
 		append_file(scratch, tail, file_of(call->arguments[4]), &event->file);
 	finish_record(session, scratch, sizeof(*event));
@@ -162,17 +165,35 @@ int BPF_PROG(on_cgroup_move, void *to, const char *path, struct task_struct *tas
 	session = session_of(task, &owner);
 	if (!session)
 		return 0;
-	scratch = BEGIN_RECORD(session, &owner, CLASS_EXEC, EVENT_TAMPER, tamper_event);
+	scratch = take_scratch(session, &owner, CLASS_EXEC, EVENT_TAMPER);
 	if (!scratch)
 		return 0;
-	event = (void *)scratch->record;
+	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_TAMPER, tamper_event);
 	fill_process(&event->process, task, owner.tag_flags);
 	event->op = TAMPER_CGROUP;
 	event->target_pid = bpf_get_current_pid_tgid() >> 32;
 	bytes = append_kernel_string(scratch->record + sizeof(*event), &scratch->tail_bytes, path);
 	event->text_bytes = bytes;
 	finish_record(session, scratch, sizeof(*event));
+	give_back(scratch);
 	return 0;
+}
+
+/*
+ * PTRACE_ATTACH stops its target by a signal of the kernel's own, and here the target comes as a pointer that may be
+ * tagged, on kernels without bpf_task_from_pid() too. record_tamper() records the call when it ends.
+ */
+static void taint_attached(struct task_struct *target)
+{
+	struct tag *mine = bpf_task_storage_get(&tags, bpf_get_current_task_btf(), NULL, 0);
+	struct tag made = {.flags = TAG_INJECTED};
+	__u32 pid = target->pid;
+
+	if (!mine || bpf_task_storage_get(&tags, target, NULL, 0))
+		return;
+	made.session_key = mine->session_key;
+	if (bpf_task_storage_get(&tags, target, &made, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		bpf_map_update_elem(&pids, &pid, &made, BPF_ANY);
 }
 
 /* A signal is sent. Hook: tracepoint signal_generate, in the sender, with the target as the kernel found it. */
@@ -185,18 +206,21 @@ int BPF_PROG(on_signal, int signal, void *info, struct task_struct *target, int 
 	struct scratch *scratch;
 	struct owner owner;
 
+	if (signal == SIGSTOP && (__u64)info == SEND_SIG_PRIV)
+		taint_attached(target);
 	if (!bpf_map_lookup_elem(&protected_pids, &pid))
 		return 0;
 	session = session_of(bpf_get_current_task_btf(), &owner);
 	if (!session)
 		return 0;
-	scratch = BEGIN_RECORD(session, &owner, CLASS_EXEC, EVENT_TAMPER, tamper_event);
+	scratch = take_scratch(session, &owner, CLASS_EXEC, EVENT_TAMPER);
 	if (!scratch)
 		return 0;
-	event = (void *)scratch->record;
+	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_TAMPER, tamper_event);
 	event->op = TAMPER_SIGNAL;
 	event->detail = signal;
 	event->target_pid = pid;
 	finish_record(session, scratch, sizeof(*event));
+	give_back(scratch);
 	return 0;
 }

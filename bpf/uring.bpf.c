@@ -26,7 +26,6 @@ enum {
 	IORING_OP_MKDIRAT = 37,
 	IORING_OP_SYMLINKAT = 38,
 	IORING_OP_LINKAT = 39,
-	IORING_OP_SOCKET = 45,
 	IORING_OP_BIND = 56,
 	IORING_OP_LISTEN = 57,
 };
@@ -148,7 +147,6 @@ static bool is_recorded(__u8 opcode)
 	case IORING_OP_MKDIRAT:
 	case IORING_OP_SYMLINKAT:
 	case IORING_OP_LINKAT:
-	case IORING_OP_SOCKET:
 	case IORING_OP_BIND:
 	case IORING_OP_LISTEN:
 		return true;
@@ -229,6 +227,29 @@ static int remember(void *request)
 	return 0;
 }
 
+/* 0: it is none. */
+static __u32 change_of(struct pending *pending)
+{
+	switch (pending->opcode) {
+	case IORING_OP_UNLINKAT: return pending->flags ? CHANGE_RMDIR : CHANGE_UNLINK;
+	case IORING_OP_MKDIRAT: return CHANGE_MKDIR;
+	case IORING_OP_RENAMEAT: return CHANGE_RENAME;
+	case IORING_OP_SYMLINKAT: return CHANGE_SYMLINK;
+	case IORING_OP_LINKAT: return CHANGE_LINK;
+	default: return 0;
+	}
+}
+
+static __u32 socket_op_of(struct pending *pending)
+{
+	switch (pending->opcode) {
+	case IORING_OP_BIND: return SOCKET_BIND;
+	case IORING_OP_LISTEN: return SOCKET_LISTEN;
+	case IORING_OP_ACCEPT: return SOCKET_ACCEPT;
+	default: return SOCKET_CONNECT;
+	}
+}
+
 /* The file in the ring's own table. Pointers there carry flags in their lowest bits. */
 static struct file *direct_file(void *ring, struct pending *pending, __s32 result)
 {
@@ -250,38 +271,33 @@ static struct file *direct_file(void *ring, struct pending *pending, __s32 resul
 	return (struct file *)(file & ~7UL);
 }
 
-static void complete_open(struct session_state *session, struct pending *pending, void *ring, __s32 result)
+static void complete_open(struct session_state *session, struct scratch *scratch, struct pending *pending, void *ring,
+			  __s32 result)
 {
 	bool is_direct = pending->slot != SLOT_NONE;
-	struct opened opened = {
-		.claimed = pending->claimed,
-		.flags = pending->flags,
-		.mode = pending->mode,
-		.notes = OPEN_BY_URING | (is_direct ? OPEN_DIRECT : 0) |
-			 (pending->claimed_bytes == CLAIMED_MAX ? OPEN_CLAIMED_CUT : 0),
-		.result = result,
-	};
+	struct opened *opened = &scratch->opened;
 	struct file *file = NULL;
 
+	opened->claimed = (__u64)pending->claimed;
+	opened->flags = pending->flags;
+	opened->mode = pending->mode;
+	opened->notes = OPEN_BY_URING | (is_direct ? OPEN_DIRECT : 0) |
+			(pending->claimed_bytes == CLAIMED_MAX ? OPEN_CLAIMED_CUT : 0);
+	opened->result = result;
 	if (result >= 0)
 		file = is_direct ? direct_file(ring, pending, result) : file_of(result);
-	record_opened(session, &pending->owner, file, &opened);
+	record_opened(session, scratch, file);
 }
 
-static void complete_change(struct session_state *session, struct pending *pending, __u32 op, __s32 result)
+static void complete_change(struct session_state *session, struct scratch *scratch, struct pending *pending,
+			    __s32 result)
 {
-	struct change_event *event;
-	struct scratch *scratch;
-	char *tail;
+	struct change_event *event = BEGIN_RECORD(session, scratch, CLASS_OPEN, EVENT_CHANGE, change_event);
+	char *tail = scratch->record + sizeof(*event);
 
-	scratch = BEGIN_RECORD(session, &pending->owner, CLASS_OPEN, EVENT_CHANGE, change_event);
-	if (!scratch)
-		return;
-	event = (void *)scratch->record;
-	tail = scratch->record + sizeof(*event);
-	event->op = op;
+	event->op = change_of(pending);
 	event->result = result;
-	if (op != CHANGE_SYMLINK && pending->claimed[0] != '/')
+	if (event->op != CHANGE_SYMLINK && pending->claimed[0] != '/')
 		append_directory(scratch, tail, pending->base, &event->first);
 	if (pending->second_bytes && pending->second[0] != '/')
 		append_directory(scratch, tail, pending->second_base, &event->second);
@@ -291,19 +307,40 @@ static void complete_change(struct session_state *session, struct pending *pendi
 	finish_record(session, scratch, sizeof(*event));
 }
 
-static void complete_socket(struct session_state *session, struct pending *pending, __u32 op, struct file *file,
-			    __s32 result)
+static void complete_socket(struct session_state *session, struct scratch *scratch, struct pending *pending,
+			    struct file *file, __s32 result)
 {
-	struct socket_action action = {.op = op, .notes = SOCKET_BY_URING, .result = result};
+	struct socket_action *action = &scratch->action;
 	struct sock *sk = sock_of(file);
 
-	if (sk && (op != SOCKET_CONNECT || is_connect_worth_a_record(sk, result)))
-		record_socket(session, &pending->owner, sk, &action);
+	__builtin_memset(action, 0, sizeof(*action));
+	action->op = socket_op_of(pending);
+	action->notes = SOCKET_BY_URING;
+	action->result = result;
+	if (sk && (action->op != SOCKET_CONNECT || is_connect_worth_a_record(sk, result)))
+		record_socket(session, scratch, sk);
+}
+
+static void record_completion(struct session_state *session, struct pending *pending, void *ring,
+			      struct io_kiocb *request, __s32 result)
+{
+	struct scratch *scratch = take_scratch(session, &pending->owner, CLASS_OPEN, EVENT_OPEN);
+
+	if (!scratch)
+		return;
+	if (pending->opcode == IORING_OP_OPENAT || pending->opcode == IORING_OP_OPENAT2)
+		complete_open(session, scratch, pending, ring, result);
+	else if (change_of(pending))
+		complete_change(session, scratch, pending, result);
+	else if (pending->opcode != IORING_OP_ACCEPT)
+		complete_socket(session, scratch, pending, BPF_CORE_READ(request, file), result);
+	else if (result >= 0)
+		complete_socket(session, scratch, pending, file_of(result), result);
+	give_back(scratch);
 }
 
 static int complete(void *ring, void *request, __s32 result)
 {
-	struct io_kiocb *kiocb = request;
 	__u64 key = (__u64)request;
 	struct pending *pending = bpf_map_lookup_elem(&uring_pending, &key);
 	struct session_state *session;
@@ -311,43 +348,8 @@ static int complete(void *ring, void *request, __s32 result)
 	if (!pending)
 		return 0;
 	session = find_session(pending->owner.session_key);
-	if (!session)
-		goto forget;
-	switch (pending->opcode) {
-	case IORING_OP_OPENAT:
-	case IORING_OP_OPENAT2:
-		complete_open(session, pending, ring, result);
-		break;
-	case IORING_OP_UNLINKAT:
-		complete_change(session, pending, pending->flags ? CHANGE_RMDIR : CHANGE_UNLINK, result);
-		break;
-	case IORING_OP_MKDIRAT:
-		complete_change(session, pending, CHANGE_MKDIR, result);
-		break;
-	case IORING_OP_RENAMEAT:
-		complete_change(session, pending, CHANGE_RENAME, result);
-		break;
-	case IORING_OP_SYMLINKAT:
-		complete_change(session, pending, CHANGE_SYMLINK, result);
-		break;
-	case IORING_OP_LINKAT:
-		complete_change(session, pending, CHANGE_LINK, result);
-		break;
-	case IORING_OP_CONNECT:
-		complete_socket(session, pending, SOCKET_CONNECT, BPF_CORE_READ(kiocb, file), result);
-		break;
-	case IORING_OP_BIND:
-		complete_socket(session, pending, SOCKET_BIND, BPF_CORE_READ(kiocb, file), result);
-		break;
-	case IORING_OP_LISTEN:
-		complete_socket(session, pending, SOCKET_LISTEN, BPF_CORE_READ(kiocb, file), result);
-		break;
-	case IORING_OP_ACCEPT:
-		if (result >= 0)
-			complete_socket(session, pending, SOCKET_ACCEPT, file_of(result), result);
-		break;
-	}
-forget:
+	if (session)
+		record_completion(session, pending, ring, request, result);
 	bpf_map_delete_elem(&uring_pending, &key);
 	return 0;
 }

@@ -17,7 +17,8 @@ KernelTypes::KernelTypes() : types_(btf__load_vmlinux_btf()) {}
 int KernelTypes::tracepoint_parameters(std::string_view tracepoint) const {
   if (!types_) return -1;
   // typedef void (*btf_trace_NAME)(void *__data, ...): include/trace/bpf_probe.h
-  const int id = btf__find_by_name_kind(types_.get(), fmt::format("btf_trace_{}", tracepoint).c_str(), BTF_KIND_TYPEDEF);
+  const int id =
+      btf__find_by_name_kind(types_.get(), fmt::format("btf_trace_{}", tracepoint).c_str(), BTF_KIND_TYPEDEF);
   if (id < 0) return -1;
   const btf_type* pointer = btf__type_by_id(types_.get(), btf__type_by_id(types_.get(), id)->type);
   if (pointer == nullptr || !btf_is_ptr(pointer)) return -1;

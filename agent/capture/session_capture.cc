@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -45,17 +47,23 @@ struct SessionCapture::State {
     size_t count = 0;
   };
 
-  State(uint64_t key, CaptureStatus in_force, UniqueFd tags_map, SessionRegistration made)
-      : session_key(key), status(std::move(in_force)), tags(std::move(tags_map)), registration(std::move(made)) {}
+  State(uint64_t key, CaptureStatus in_force, UniqueFd tags_map, UniqueFd pids_map, SessionRegistration made)
+      : session_key(key),
+        status(std::move(in_force)),
+        tags(std::move(tags_map)),
+        pids(std::move(pids_map)),
+        registration(std::move(made)) {}
 
   static int on_record(void* self, void* record, size_t bytes);
   Result<void> make_reader();
   Result<void> take_from_other_session(int pidfd, const bpf::tag& mine);
+  void taint_target(recording::v1::Tamper* tamper) const;
   uint64_t count_dead_roots();
 
   uint64_t session_key;
   CaptureStatus status;
   UniqueFd tags;
+  UniqueFd pids;
   SessionRegistration registration;
   RingBuffer reader;
   std::vector<UniqueFd> living_roots;  // pidfds of tagged tasks
@@ -67,9 +75,29 @@ int SessionCapture::State::on_record(void* self, void* record, size_t bytes) {
   State& state = *static_cast<State*>(self);
   const std::string_view view(static_cast<const char*>(record), bytes);
   Result<recording::v1::Event> event = decode_event(view, state.session_key);
+  if (event && event->has_tamper()) state.taint_target(event->mutable_tamper());
   (*state.drain.sink)(event ? *std::move(event) : unreadable_event(view, state.session_key, SystemClock().boot_ns()));
   // libbpf has taken the record all the same when it stops here.
   return ++state.drain.count < kMaxEventsPerDrain ? 0 : -ECANCELED;
+}
+
+// Kernels before 6.2 do not let a program tag the process that the session reached into: it is done here, as soon as
+// the record is read. Who was tagged before, or is gone, stays as he is.
+void SessionCapture::State::taint_target(recording::v1::Tamper* tamper) const {
+  const bool is_done_in_kernel = tamper->target_start_boot_ns() != 0;
+  if (is_done_in_kernel || tamper->target_pid() == 0 || tamper->result() < 0) return;
+  if (tamper->kind() != recording::v1::TAMPER_KIND_PTRACE && tamper->kind() != recording::v1::TAMPER_KIND_VM_WRITE) {
+    return;
+  }
+  const UniqueFd target(static_cast<int>(::syscall(SYS_pidfd_open, tamper->target_pid(), 0)));
+  if (!target) return;
+  const int pidfd = target.get();
+  const uint32_t pid = tamper->target_pid();
+  const bpf::tag tag{.session_key = session_key, .flags = bpf::TAG_INJECTED};
+  if (bpf_map_update_elem(tags.get(), &pidfd, &tag, BPF_NOEXIST) != 0) return;
+  bpf_map_update_elem(pids.get(), &pid, &tag, BPF_ANY);
+  tamper->set_target_outside(true);
+  tamper->set_tainted(true);
 }
 
 Result<void> SessionCapture::State::make_reader() {
@@ -119,10 +147,12 @@ Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint6
   }
   Result<UniqueFd> tags = open_pinned_map(pinned->folder, kTagsMap);
   if (!tags) return fail(tags);
+  Result<UniqueFd> pids = open_pinned_map(pinned->folder, kPidsMap);
+  if (!pids) return fail(pids);
   Result<SessionRegistration> registration = SessionRegistration::make(pinned->folder, session_key, sizes);
   if (!registration) return fail(registration);
-  auto state =
-      std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(registration));
+  auto state = std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(pids),
+                                       *std::move(registration));
   if (Result<void> made = state->make_reader(); !made) return fail(made);
   return SessionCapture(std::move(state));
 }
