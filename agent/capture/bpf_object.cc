@@ -122,7 +122,7 @@ Failure explain_refusal(const Tier& tier, const std::vector<const Program*>& pro
 
 struct Attached {
   BpfObject object;
-  std::vector<std::pair<std::string_view, BpfLink>> links;  // by program
+  std::vector<std::pair<const Program*, BpfLink>> links;
 };
 
 Result<Attached> load_and_attach(const Tier& tier, const std::vector<const Program*>& programs) {
@@ -135,12 +135,14 @@ Result<Attached> load_and_attach(const Tier& tier, const std::vector<const Progr
     return fail(Errc::kUnsupported, std::strerror(-failed));
   }
   Attached attached{.object = *std::move(object), .links = {}};
-  for (const std::string_view name : names) {
-    bpf_program* program = find_program(attached.object, name);
-    if (program == nullptr) return fail(Errc::kInternal, fmt::format("tier {} has no program {}", tier.name, name));
-    Result<BpfLink> link = attach(program);
+  for (const Program* program : programs) {
+    bpf_program* loaded = find_program(attached.object, program->name);
+    if (loaded == nullptr) {
+      return fail(Errc::kInternal, fmt::format("tier {} has no program {}", tier.name, program->name));
+    }
+    Result<BpfLink> link = attach(loaded);
     if (!link) return fail(Errc::kUnsupported, link.error().message);
-    attached.links.emplace_back(name, *std::move(link));
+    attached.links.emplace_back(program, *std::move(link));
   }
   return attached;
 }
@@ -164,9 +166,11 @@ Result<void> pin_all(const Tier& tier, const Attached& attached, const std::file
     }
   }
   for (const auto& [program, link] : attached.links) {
-    if (const int failed = bpf_link__pin(link.get(), (folder / program).c_str()); failed != 0) {
-      return fail_errno(-failed, fmt::format("pin program {}", program));
-    }
+    const int failed = program->is_on_demand
+                           ? bpf_program__pin(find_program(attached.object, program->name),
+                                              (folder / on_demand_pin(*program)).c_str())
+                           : bpf_link__pin(link.get(), (folder / program->name).c_str());
+    if (failed != 0) return fail_errno(-failed, fmt::format("pin program {}", program->name));
   }
   return {};
 }

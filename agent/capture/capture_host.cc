@@ -69,11 +69,12 @@ void remove_idle_builds(const std::filesystem::path& bpf_dir, const std::filesys
 Result<CaptureHost> CaptureHost::start(std::filesystem::path bpf_dir, Log log) {
   route_libbpf_messages(log);
   if (Result<void> made = make_bpffs_folder(bpf_dir); !made) return fail(made);
-  const Result<UniqueFd> lock = lock_pins(bpf_dir, PinLock::kChange);
+  const Result<UniqueFd> lock = lock_pins(bpf_dir);
   if (!lock) return fail(lock);
   Result<PinnedTier> pinned = adopt_or_load(bpf_dir, log);
   if (!pinned) return fail(pinned);
   remove_idle_builds(bpf_dir, pinned->folder, log);
+  if (const Result<bool> rested = detach_on_demand(pinned->folder); !rested) return fail(rested);
   return CaptureHost(std::move(pinned->folder), std::move(pinned->status));
 }
 
@@ -85,6 +86,12 @@ Result<void> CaptureHost::forget_session(uint64_t session_key) {
     if (Result<void> done = unregister(*outer, session_key); !done) return done;
   }
   return {};
+}
+
+Result<bool> CaptureHost::rest_when_idle() {
+  const Result<UniqueFd> lock = lock_pins(pins_.parent_path());
+  if (!lock) return fail(lock);
+  return detach_on_demand(pins_);
 }
 
 Result<std::optional<uint64_t>> CaptureHost::issued(uint64_t session_key) {
@@ -109,7 +116,7 @@ Result<void> unpin_all(const std::filesystem::path& bpf_dir) {
   if (!*is_ours) return {};
   {
     const Result<UniqueFd> lock =
-        lock_pins(bpf_dir, PinLock::kChange);  // released before the unmount, which an open folder hinders
+        lock_pins(bpf_dir);  // released before the unmount, which an open folder hinders
     if (!lock) return fail(lock);
     for (const std::filesystem::path& folder : pin_folders(bpf_dir)) {
       if (Result<void> removed = remove_pins(folder); !removed) return removed;

@@ -28,6 +28,9 @@ class CaptureHost {
   // Takes the session's rings and counters out of the kernel. Its tasks keep their tag, which then leads nowhere.
   // Succeeds when nothing was registered.
   Result<void> forget_session(uint64_t session_key);
+  // Takes off what costs the whole host something, when no session is registered; the next SessionCapture puts it back.
+  // False: there was nothing to do. To be called now and then: short sessions in a row need not attach anew each time.
+  Result<bool> rest_when_idle();
   // How many sequence numbers the session was given; nullopt when it is not registered.
   Result<std::optional<uint64_t>> issued(uint64_t session_key);
 

@@ -22,11 +22,16 @@ bool is_pin_folder(std::string_view name) {
 
 bool is_there(const std::filesystem::path& path) { return ::access(path.c_str(), F_OK) == 0; }
 
+// What is there whether sessions are or not.
+std::filesystem::path standing_pin(const std::filesystem::path& folder, const Program& program) {
+  return folder / (program.is_on_demand ? on_demand_pin(program) : std::string(program.name));
+}
+
 bool is_whole(const std::filesystem::path& folder, const Tier& tier) {
   return std::ranges::all_of(kPinnedMaps, [&](const char* name) { return is_there(folder / name); }) &&
          std::ranges::all_of(tier.programs, [&](const Program& program) {
            const bool may_be_missing = program.is_optional || !program.tracepoint.empty();
-           return may_be_missing || is_there(folder / program.name);
+           return may_be_missing || is_there(standing_pin(folder, program));
          });
 }
 
@@ -34,19 +39,61 @@ bool is_whole(const std::filesystem::path& folder, const Tier& tier) {
 std::vector<std::string> hooks_in(const std::filesystem::path& folder, const Tier& tier) {
   std::vector<std::string> hooks;
   for (const Program& program : tier.programs) {
-    if (is_there(folder / program.name)) hooks.emplace_back(program.name);
+    if (is_there(standing_pin(folder, program))) hooks.emplace_back(program.name);
   }
   return hooks;
 }
 
+const Tier* tier_of(const std::filesystem::path& folder) {
+  const auto found =
+      std::ranges::find_if(tiers(), [&](const Tier& tier) { return folder.filename() == tier.folder(); });
+  return found == tiers().end() ? nullptr : &*found;
+}
+
+Result<void> attach(const std::filesystem::path& folder, const Program& program) {
+  const std::filesystem::path from = folder / on_demand_pin(program);
+  const UniqueFd loaded(bpf_obj_get(from.c_str()));
+  if (!loaded) return fail_errno(fmt::format("open pinned program {}", from.string()));
+  const UniqueFd link(bpf_raw_tracepoint_open(nullptr, loaded.get()));  // what it traces was said when it was loaded
+  if (!link) return fail_errno(fmt::format("attach {}", program.name));
+  const std::filesystem::path pin = folder / program.name;
+  if (bpf_obj_pin(link.get(), pin.c_str()) != 0) return fail_errno(fmt::format("pin {}", pin.string()));
+  return {};
+}
+
 }  // namespace
 
-Result<UniqueFd> lock_pins(const std::filesystem::path& bpf_dir, PinLock lock) {
+std::string on_demand_pin(const Program& program) { return fmt::format("{}{}", program.name, kProgramSuffix); }
+
+Result<void> attach_on_demand(const std::filesystem::path& folder) {
+  const Tier* tier = tier_of(folder);
+  if (tier == nullptr) return {};
+  for (const Program& program : tier->programs) {
+    if (!program.is_on_demand || is_there(folder / program.name)) continue;
+    if (Result<void> attached = attach(folder, program); !attached) return attached;
+  }
+  return {};
+}
+
+Result<bool> detach_on_demand(const std::filesystem::path& folder) {
+  const Tier* tier = tier_of(folder);
+  bool was_attached = false;
+  if (tier == nullptr || serves_sessions(folder)) return false;
+  for (const Program& program : tier->programs) {
+    const std::filesystem::path pin = folder / program.name;
+    if (!program.is_on_demand || !is_there(pin)) continue;
+    if (::unlink(pin.c_str()) != 0) return fail_errno(pin.string());
+    was_attached = true;
+  }
+  return was_attached;
+}
+
+Result<UniqueFd> lock_pins(const std::filesystem::path& bpf_dir) {
   UniqueFd opened(::open(bpf_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened) return fail_errno(fmt::format("open {}", bpf_dir.string()));
   int failed = 0;
   do {
-    failed = ::flock(opened.get(), lock == PinLock::kChange ? LOCK_EX : LOCK_SH);
+    failed = ::flock(opened.get(), LOCK_EX);
   } while (failed != 0 && errno == EINTR);
   if (failed != 0) return fail_errno(fmt::format("lock {}", bpf_dir.string()));
   return opened;

@@ -16,12 +16,10 @@ namespace cairn::agent {
 // bpffs refuses names with a dot.
 constexpr std::string_view kPartialSuffix = "_partial";
 
-// kChange: while pins are looked at and made or removed; of two supervisors the second adopts what the first has
-// pinned. kUse: from finding a tier until a session is registered in it; else its programs could be detached in
-// between.
-enum class PinLock { kUse, kChange };
+// Held while pins are looked at and made or removed, so that of two supervisors the second adopts what the first has
+// pinned; and from finding a tier until a session is registered in it, else its programs could be detached in between.
 // Held while the result lives. Waits for whoever holds it: a supervisor that starts or stops, at most a second or two.
-Result<UniqueFd> lock_pins(const std::filesystem::path& bpf_dir, PinLock lock);
+Result<UniqueFd> lock_pins(const std::filesystem::path& bpf_dir);
 
 // A tier of this build that is pinned under a folder: its programs run.
 struct PinnedTier {
@@ -31,6 +29,14 @@ struct PinnedTier {
 
 // The pinned tier, or nullopt when there is none, or when pins are missing from it (is_torn, if given, says so).
 std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, bool* is_torn = nullptr);
+
+// The name under which a program on demand is pinned by itself.
+std::string on_demand_pin(const Program& program);
+
+// Attaches the programs on demand of a pinned tier, or takes them off when no session is registered there (false: there
+// was nothing to take off). Under lock_pins().
+Result<void> attach_on_demand(const std::filesystem::path& folder);
+Result<bool> detach_on_demand(const std::filesystem::path& folder);
 
 Result<UniqueFd> open_pinned_map(const std::filesystem::path& folder, const char* name);
 

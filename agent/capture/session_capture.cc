@@ -136,7 +136,7 @@ SessionCapture::~SessionCapture() = default;
 
 Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes) {
   if (session_key == 0) return fail(Errc::kInvalid, "session key 0 stands for no session");
-  const Result<UniqueFd> lock = lock_pins(bpf_dir, PinLock::kUse);
+  const Result<UniqueFd> lock = lock_pins(bpf_dir);
   if (!lock && lock.error().code != std::errc::no_such_file_or_directory) return fail(lock);
   std::optional<PinnedTier> pinned;
   if (lock) pinned = find_pinned(bpf_dir);
@@ -151,6 +151,7 @@ Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint6
   if (!pids) return fail(pids);
   Result<SessionRegistration> registration = SessionRegistration::make(pinned->folder, session_key, sizes);
   if (!registration) return fail(registration);
+  if (Result<void> attached = attach_on_demand(pinned->folder); !attached) return fail(attached);
   auto state = std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(pids),
                                        *std::move(registration));
   if (Result<void> made = state->make_reader(); !made) return fail(made);

@@ -25,7 +25,7 @@ const std::vector<Tier>& tiers() {
        .programs = {{.name = "on_task_new"},
                     {.name = "on_task_exit"},
                     {.name = "on_exec"},
-                    {.name = "on_sys_exit"},
+                    {.name = "on_sys_exit", .is_on_demand = true},
                     {.name = "on_socket_state"},
                     {.name = "on_cgroup_move", .is_optional = true},
                     {.name = "on_signal", .is_optional = true},

@@ -15,7 +15,13 @@ struct Program {
   // tracepoint exists and, unless 0, has this many parameters. Empty: for every kernel.
   std::string_view tracepoint = {};
   int parameters = 0;
+  // Costs every process of the host something, sessions or none: attached while a session is registered, and not pinned
+  // by its link alone but by itself too (kProgramSuffix).
+  bool is_on_demand = false;
 };
+
+// Behind the name of a program on demand: the pin of the program, from which it is attached.
+constexpr std::string_view kProgramSuffix = "_program";
 
 // One way to capture: an object of BPF programs. The kernel takes all that are not optional, or it has another tier.
 struct Tier {

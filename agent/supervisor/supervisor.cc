@@ -17,6 +17,9 @@
 namespace cairn::agent {
 namespace {
 
+// Between two looks whether sessions are left that need the hooks that cost all processes something.
+constexpr std::chrono::seconds kRestInterval{10};
+
 std::string kernel_release() {
   struct utsname host{};
   return ::uname(&host) == 0 ? host.release : "";
@@ -87,7 +90,16 @@ awaitable<Result<void>> Supervisor::serve() {
 awaitable<void> Supervisor::announce_and_listen() {
   using namespace asio::experimental::awaitable_operators;
   co_await heartbeat_->beat();
-  co_await (heartbeat_->run() && control_->run());
+  co_await (heartbeat_->run() && control_->run() && rest_capture());
+}
+
+awaitable<void> Supervisor::rest_capture() {
+  for (;;) {
+    co_await sleep_for(kRestInterval);
+    if (!capture_) continue;
+    const Result<bool> rested = co_await disk_.run([capture = &*capture_] { return capture->rest_when_idle(); });
+    if (!rested) log_.warn("capture.no_rest", kv_error(rested.error()));
+  }
 }
 
 Result<void> Supervisor::start_capture() {

@@ -1,5 +1,6 @@
 #include <grp.h>
 #include <sys/mount.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,8 +41,27 @@ TEST_F(CaptureHostWithRoot, PinsOneTierUnderTheHashOfItsObject) {
   EXPECT_THAT(pins,
               testing::IsSupersetOf({"on_task_new", "on_task_exit", "on_exec", "on_sys_exit", "on_socket_state"}));
   pins.insert(pins.end(), std::begin(kPinnedMaps), std::end(kPinnedMaps));
+  std::ranges::replace(pins, "on_sys_exit", "on_sys_exit_program");  // attached when there is a session
   EXPECT_THAT(names_in(bpf_dir()), testing::ElementsAre(tiers()[0].folder()));
   EXPECT_THAT(names_in(bpf_dir() / tiers()[0].folder()), testing::UnorderedElementsAreArray(pins));
+}
+
+TEST_F(CaptureHostWithRoot, TracesSystemCallsWhileASessionIsRegistered) {
+  const std::filesystem::path link = bpf_dir() / tiers()[0].folder() / "on_sys_exit";
+  EXPECT_FALSE(std::filesystem::exists(link));
+  {
+    const SessionCapture session = open_session(bpf_dir(), 1);
+    EXPECT_TRUE(std::filesystem::exists(link));
+    EXPECT_FALSE(*host_->rest_when_idle());
+    EXPECT_TRUE(std::filesystem::exists(link));
+  }
+  EXPECT_TRUE(std::filesystem::exists(link));  // short sessions in a row attach it once
+  EXPECT_TRUE(*host_->rest_when_idle());
+  EXPECT_FALSE(std::filesystem::exists(link));
+  EXPECT_FALSE(*host_->rest_when_idle());
+  // With nobody left it comes back for the next one.
+  const Recorded recorded = record([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0 ? 0 : 1; });
+  EXPECT_THAT(recorded.opens_of("/dev/null"), testing::SizeIs(1));
 }
 
 TEST_F(CaptureHostWithRoot, LoadsAnewWhenAPinIsMissing) {
