@@ -47,6 +47,7 @@ enum {
 	EVENT_PATH_MAX = 4096,		/* components of a walked path, or a claimed path; NULs included */
 	EVENT_NAME_MAX = 256,		/* one component, NUL included */
 	EVENT_ARGV_MAX = 64 * 1024,
+	FOLDS_MAX = 4096,		/* of a session; beyond them everything is recorded in full */
 };
 
 struct event_header {
@@ -307,6 +308,23 @@ enum tag_flags {
 	TAG_INJECTED = 4,	/* a process outside into which the session reached; it and its children keep no session open */
 };
 
+/*
+ * Opens and executable mappings that are counted and not recorded one by one. The session's inner map "folds" holds the
+ * files that user space wants counted (program all zero: a mark), and then a count for each program that used one.
+ */
+struct fold_key {
+	__u64 program_inode;
+	__u64 inode;
+	__u32 program_device;
+	__u32 device;
+};
+
+struct fold_count {
+	__u64 opens;
+	__u64 maps;
+	__u64 last_boot_ns;
+};
+
 /* Value of the task storage map "tags". */
 struct tag {
 	__u64 session_key;
@@ -321,6 +339,7 @@ struct session_state {
 	__u64 roots_died;		/* of these, tasks that the worker had tagged */
 	__u64 untagged_children;	/* task_newtask could not make the child's tag */
 	__u64 dropped[CLASS_COUNT][DROP_COUNT];
+	__u64 folded;			/* what "folds" counts, in all; these have no sequence number */
 };
 
 CAIRN_LAYOUT_ASSERT(sizeof(struct event_header) == 32, "event_header has a hole");
@@ -334,7 +353,9 @@ CAIRN_LAYOUT_ASSERT(sizeof(struct tamper_event) == 168, "tamper_event has a hole
 CAIRN_LAYOUT_ASSERT(sizeof(struct connect_event) == 152, "connect_event has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct exit_event) == 144, "exit_event has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct tag) == 16, "tag has a hole");
-CAIRN_LAYOUT_ASSERT(sizeof(struct session_state) == 104, "session_state has a hole");
+CAIRN_LAYOUT_ASSERT(sizeof(struct fold_key) == 24, "fold_key has a hole");
+CAIRN_LAYOUT_ASSERT(sizeof(struct fold_count) == 24, "fold_count has a hole");
+CAIRN_LAYOUT_ASSERT(sizeof(struct session_state) == 112, "session_state has a hole");
 
 #undef CAIRN_LAYOUT_ASSERT
 #ifdef __cplusplus

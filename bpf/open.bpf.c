@@ -3,6 +3,7 @@
 
 #include <bpf/bpf_core_read.h>
 
+#include "bpf/fold.h"
 #include "bpf/opened.h"
 #include "bpf/record.h"
 
@@ -11,7 +12,10 @@ enum {
 	O_CREAT = 0100,
 	O_TRUNC = 01000,
 	O_TMPFILE_BIT = 020000000,	/* __O_TMPFILE */
-	FMODE_CREATED = 0x100000,	/* include/linux/fs.h */
+	FMODE_READ = 0x1,		/* include/linux/fs.h */
+	FMODE_WRITE = 0x2,
+	FMODE_PATH = 0x4000,
+	FMODE_CREATED = 0x100000,
 	FROM_CWD = -100,		/* AT_FDCWD */
 };
 
@@ -56,6 +60,12 @@ static void fill_arguments(struct open_event *event, const struct call *call)
 		event->notes |= OPEN_COMPAT;
 }
 
+/* Opened for reading alone, and not made by it. */
+static bool is_plain_reading(struct file *file)
+{
+	return (BPF_CORE_READ(file, f_mode) & (FMODE_READ | FMODE_WRITE | FMODE_CREATED | FMODE_PATH)) == FMODE_READ;
+}
+
 /*
  * The file is the one behind the descriptor that the call has just returned. Another thread may have put another file
  * there since (dup2 between fd_install and here: 1 in 20 000 under attack); then claimed and resolved path differ.
@@ -66,9 +76,13 @@ __hidden void record_open(struct session_state *session, struct scratch *scratch
 	struct file *file = call->result >= 0 ? file_of(call->result) : NULL;
 	bool has_directory = call->kind == CALL_OPENAT || call->kind == CALL_OPENAT2;
 	void *claimed = (void *)call->arguments[has_directory ? 1 : 0];
-	struct open_event *event = BEGIN_RECORD(session, scratch, CLASS_OPEN, EVENT_OPEN, open_event);
-	char *tail = scratch->record + sizeof(*event);
+	struct open_event *event;
+	char *tail;
 
+	if (file && is_plain_reading(file) && fold(session, scratch->owner.session_key, file, FOLD_OPEN))
+		return;
+	event = BEGIN_RECORD(session, scratch, CLASS_OPEN, EVENT_OPEN, open_event);
+	tail = scratch->record + sizeof(*event);
 	event->result = call->result;
 	fill_arguments(event, call);
 	if (file) {

@@ -4,6 +4,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/fold.h"
 #include "bpf/record.h"
 
 enum {
@@ -134,9 +135,14 @@ __hidden void record_tamper(struct session_state *session, struct scratch *scrat
 	struct tamper_event *event;
 	__u64 detail = 0;
 	__u32 op = op_of(call, &detail);
+	struct file *mapped = NULL;
 	char *tail;
 
 	if (!op)
+		return;
+	if (call->kind == CALL_MMAP && !(call->arguments[3] & MAP_ANONYMOUS))
+		mapped = file_of(call->arguments[4]);
+	if (mapped && fold(session, scratch->owner.session_key, mapped, FOLD_MAP))
 		return;
 	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_TAMPER, tamper_event);
 	tail = scratch->record + sizeof(*event);
@@ -147,8 +153,8 @@ __hidden void record_tamper(struct session_state *session, struct scratch *scrat
 		taint(event, call->result == 0 ? newest_tracee() : 0, &scratch->owner);
 	else if (op == TAMPER_VM_WRITE)
 		taint(event, call->result >= 0 ? pid_argument(call->arguments[0]) : 0, &scratch->owner);
-	else if (call->kind == CALL_MMAP && !(call->arguments[3] & MAP_ANONYMOUS))
-		append_file(scratch, tail, file_of(call->arguments[4]), &event->file);
+	else if (mapped)
+		append_file(scratch, tail, mapped, &event->file);
 	finish_record(session, scratch, sizeof(*event));
 }
 

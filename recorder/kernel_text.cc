@@ -205,6 +205,12 @@ std::string tamper_text(const Tamper& tamper) {
   return fmt::format("tamper pid {} {}{}", tamper.process().pid(), text(), end);
 }
 
+std::string folded_text(const Folded& folded) {
+  return fmt::format("folded {} more by {}: opened {} times, mapped {} times", path_text(folded.file()),
+                     folded.program().path().empty() ? "an unknown program" : path_text(folded.program()),
+                     folded.opens(), folded.executable_maps());
+}
+
 }  // namespace
 
 std::string kernel_event_text(const Event& event) {
@@ -216,6 +222,7 @@ std::string kernel_event_text(const Event& event) {
     case Event::kChange: return change_text(event.change());
     case Event::kSocket: return socket_text(event.socket());
     case Event::kTamper: return tamper_text(event.tamper());
+    case Event::kFolded: return folded_text(event.folded());
     default: return {};
   }
 }

@@ -103,6 +103,7 @@ void SummaryBuilder::check_against_end(const End& end, Summary& summary, const C
   find_difference(summary, "changes", end.changes(), totals.changes);
   find_difference(summary, "sockets", end.sockets(), totals.sockets);
   find_difference(summary, "tampers", end.tampers(), totals.tampers);
+  find_difference(summary, "folded", end.folded(), totals.folded);
   find_difference(summary, "kernel events", end.kernel_stored(), summary.kernel_stored);
   find_difference(summary, "missing kernel events", end.kernel_missing(), summary.kernel_missing);
   if (!index.matches(end)) find(summary, "the end's index is not that of the chunks");

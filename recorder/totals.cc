@@ -12,6 +12,7 @@ void Totals::add(const Event& event) {
     case Event::kChange: ++changes; break;
     case Event::kSocket: ++sockets; break;
     case Event::kTamper: ++tampers; break;
+    case Event::kFolded: folded += event.folded().opens() + event.folded().executable_maps(); break;
     default: break;
   }
 }
@@ -24,6 +25,7 @@ void Totals::copy_to(End& end) const {
   end.set_changes(changes);
   end.set_sockets(sockets);
   end.set_tampers(tampers);
+  end.set_folded(folded);
 }
 
 bool is_kernel_event(const Event& event) {

@@ -16,6 +16,7 @@ struct Totals {
   uint64_t changes = 0;
   uint64_t sockets = 0;
   uint64_t tampers = 0;
+  uint64_t folded = 0;  // uses, not events
 
   void add(const Event& event);
   void copy_to(End& end) const;

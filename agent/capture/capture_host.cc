@@ -80,7 +80,7 @@ Result<CaptureHost> CaptureHost::start(std::filesystem::path bpf_dir, Log log) {
 
 Result<void> CaptureHost::forget_session(uint64_t session_key) {
   // The counters first: without them no program looks for a ring.
-  for (const char* name : {kSessionsMap, kExecRingsMap, kOpenRingsMap}) {
+  for (const char* name : {kSessionsMap, kExecRingsMap, kOpenRingsMap, kFoldsMap}) {
     const Result<UniqueFd> outer = open_pinned_map(pins_, name);
     if (!outer) return fail(outer);
     if (Result<void> done = unregister(*outer, session_key); !done) return done;

@@ -18,9 +18,14 @@ struct RingSizes {
   uint32_t open_bytes = 512 * 1024;
 };
 
+// kFolded: what each start of a program reads (libraries, locales) is recorded once per program and counted from then on.
+// kFull: every use is an event.
+enum class EventStream { kFolded, kFull };
+
 // What the kernel has counted for one session.
 struct SessionCounters {
   uint64_t issued = 0;             // sequence numbers given out, from 1 without holes
+  uint64_t folded = 0;             // uses that were counted in place of being given a number
   uint64_t dropped = 0;            // of these, numbers whose event never reached a ring, all reasons together
   uint64_t live_tasks = 0;         // tagged tasks (threads count each)
   uint64_t untagged_children = 0;  // tasks that could not inherit the tag: what they did is in no recording

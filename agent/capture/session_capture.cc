@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "agent/capture/event_decoder.h"
+#include "agent/capture/fold_table.h"
 #include "agent/capture/pins.h"
 #include "agent/capture/session_registration.h"
 #include "base/clock.h"
@@ -69,12 +70,14 @@ struct SessionCapture::State {
   std::vector<UniqueFd> living_roots;  // pidfds of tagged tasks
   uint64_t dead_roots = 0;
   Drain drain;
+  std::optional<FoldTable> folds;  // none: the full stream
 };
 
 int SessionCapture::State::on_record(void* self, void* record, size_t bytes) {
   State& state = *static_cast<State*>(self);
   const std::string_view view(static_cast<const char*>(record), bytes);
   Result<recording::v1::Event> event = decode_event(view, state.session_key);
+  if (event && state.folds) state.folds->learn(state.registration.folds(), *event);
   if (event && event->has_tamper()) state.taint_target(event->mutable_tamper());
   (*state.drain.sink)(event ? *std::move(event) : unreadable_event(view, state.session_key, SystemClock().boot_ns()));
   // libbpf has taken the record all the same when it stops here.
@@ -134,7 +137,8 @@ SessionCapture::SessionCapture(SessionCapture&&) noexcept = default;
 SessionCapture& SessionCapture::operator=(SessionCapture&&) noexcept = default;
 SessionCapture::~SessionCapture() = default;
 
-Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes) {
+Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes,
+                                            EventStream stream) {
   if (session_key == 0) return fail(Errc::kInvalid, "session key 0 stands for no session");
   const Result<UniqueFd> lock = lock_pins(bpf_dir);
   if (!lock && lock.error().code != std::errc::no_such_file_or_directory) return fail(lock);
@@ -154,6 +158,7 @@ Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint6
   if (Result<void> attached = attach_on_demand(pinned->folder); !attached) return fail(attached);
   auto state = std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(pids),
                                        *std::move(registration));
+  if (stream == EventStream::kFolded) state->folds.emplace();
   if (Result<void> made = state->make_reader(); !made) return fail(made);
   return SessionCapture(std::move(state));
 }
@@ -193,6 +198,10 @@ Result<size_t> SessionCapture::drain(const std::function<void(recording::v1::Eve
   return state_->drain.count;
 }
 
+Result<void> SessionCapture::report_folds(const std::function<void(recording::v1::Event)>& sink) {
+  return state_->folds ? state_->folds->report(state_->registration.folds(), sink) : Result<void>();
+}
+
 Result<SessionCounters> SessionCapture::counters() const {
   const SharedCounters& counters = state_->registration.counters();
   // A task that was dying while it was tagged may have passed the exit hook untagged: its death is known by its pidfd.
@@ -202,6 +211,7 @@ Result<SessionCounters> SessionCapture::counters() const {
   const uint64_t died = counters.load(&bpf::session_state::tasks_died) + uncounted;
   const uint64_t born = counters.load(&bpf::session_state::tasks_born);
   return SessionCounters{.issued = counters.load(&bpf::session_state::issued),
+                         .folded = counters.load(&bpf::session_state::folded),
                          .dropped = counters.dropped(),
                          .live_tasks = born - std::min(born, died),
                          .untagged_children = counters.load(&bpf::session_state::untagged_children)};

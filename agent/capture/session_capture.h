@@ -21,7 +21,8 @@ class SessionCapture {
   //                Errc::kAlreadyExists: the key is in use; Errc::kInvalid: key 0 or a ring size the kernel refuses;
   //                an errno otherwise. Nothing stays registered then.
   // Blocks while a supervisor starts or stops on the same folder, a second or two at most.
-  static Result<SessionCapture> open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes);
+  static Result<SessionCapture> open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes,
+                                     EventStream stream = EventStream::kFolded);
 
   SessionCapture(SessionCapture&&) noexcept;
   SessionCapture& operator=(SessionCapture&&) noexcept;
@@ -39,6 +40,10 @@ class SessionCapture {
   // (0: both are empty). A record that breaks its format becomes Gap{GAP_REASON_UNREADABLE}, with its sequence number
   // when that could be read.
   Result<size_t> drain(const std::function<void(recording::v1::Event)>& sink);
+
+  // Hands over a Folded event, without a number, for each program and file that was counted since the last call. To be
+  // called every few seconds, and at the end behind drain().
+  Result<void> report_folds(const std::function<void(recording::v1::Event)>& sink);
 
   Result<SessionCounters> counters() const;
 

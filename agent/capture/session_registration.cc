@@ -64,7 +64,7 @@ Result<SessionRegistration> SessionRegistration::make(const std::filesystem::pat
                                                       RingSizes sizes) {
   SessionRegistration made;
   for (auto [name, map] : {std::pair(kSessionsMap, &made.sessions_), std::pair(kExecRingsMap, &made.exec_rings_),
-                           std::pair(kOpenRingsMap, &made.open_rings_)}) {
+                           std::pair(kOpenRingsMap, &made.open_rings_), std::pair(kFoldsMap, &made.all_folds_)}) {
     Result<UniqueFd> opened = open_pinned_map(pins, name);
     if (!opened) return fail(opened);
     *map = *std::move(opened);
@@ -78,6 +78,7 @@ Result<SessionRegistration> SessionRegistration::make(const std::filesystem::pat
     return fail(claimed);
   }
   Result<void> done = made.put(made.open_rings_, made.open_ring_);
+  if (done) done = made.put(made.all_folds_, made.folds_);
   if (done) done = made.put(made.sessions_, made.state_);  // last: from here on programs find the session
   if (!done) return fail(done);
   return made;
@@ -100,6 +101,13 @@ Result<void> SessionRegistration::make_maps(RingSizes sizes) {
   Result<UniqueFd> open_ring = make_ring("cairn_open", sizes.open_bytes);
   if (!open_ring) return fail(open_ring);
   open_ring_ = *std::move(open_ring);
+
+  bpf_map_create_opts growing{};
+  growing.sz = sizeof(growing);
+  growing.map_flags = BPF_F_NO_PREALLOC;
+  folds_ = UniqueFd(bpf_map_create(BPF_MAP_TYPE_HASH, "cairn_folds", sizeof(bpf::fold_key), sizeof(bpf::fold_count),
+                                   bpf::FOLDS_MAX, &growing));
+  if (!folds_) return fail_errno("make a session's map of counted files");
   return {};
 }
 
@@ -117,8 +125,8 @@ Result<void> SessionRegistration::remove() {
   if (session_key_ == 0) return {};
   const uint64_t key = std::exchange(session_key_, 0);
   Result<void> done;
-  // The counters first: without them no program looks for a ring. All three, whatever becomes of one.
-  for (const UniqueFd* outer : {&sessions_, &exec_rings_, &open_rings_}) {
+  // The counters first: without them no program looks for a ring. All of them, whatever becomes of one.
+  for (const UniqueFd* outer : {&sessions_, &exec_rings_, &open_rings_, &all_folds_}) {
     if (Result<void> removed = unregister(*outer, key); !removed) done = std::move(removed);
   }
   return done;

@@ -44,6 +44,7 @@ class SessionRegistration {
 
   const UniqueFd& exec_ring() const { return exec_ring_; }
   const UniqueFd& open_ring() const { return open_ring_; }
+  const UniqueFd& folds() const { return folds_; }  // bpf::fold_key → bpf::fold_count
   const UniqueFd& sessions() const { return sessions_; }
   SharedCounters& counters() { return counters_; }
   const SharedCounters& counters() const { return counters_; }
@@ -57,9 +58,11 @@ class SessionRegistration {
   UniqueFd sessions_;  // the pinned maps of maps
   UniqueFd exec_rings_;
   UniqueFd open_rings_;
+  UniqueFd all_folds_;
   UniqueFd state_;  // what this session brings
   UniqueFd exec_ring_;
   UniqueFd open_ring_;
+  UniqueFd folds_;
   SharedCounters counters_;
 };
 

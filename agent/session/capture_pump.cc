@@ -13,6 +13,8 @@ namespace {
 
 // Nobody waits that long for the disk without looking whether it shall stop.
 constexpr std::chrono::milliseconds kRoomWait{200};
+// What is counted in the kernel is put on record so often while something happens.
+constexpr std::chrono::seconds kFoldInterval{5};
 
 }  // namespace
 
@@ -63,6 +65,11 @@ Result<size_t> CapturePump::drain() {
   return capture_.drain([this](recording::v1::Event event) { recorder_->add(std::move(event)); });
 }
 
+Result<void> CapturePump::report_folds() {
+  const std::scoped_lock lock(mutex_);
+  return capture_.report_folds([this](recording::v1::Event event) { recorder_->add(std::move(event)); });
+}
+
 void CapturePump::run() {
   std::array<struct pollfd, 2> waits{{{.fd = capture_.epoll_fd(), .events = POLLIN, .revents = 0},
                                       {.fd = stop_.get(), .events = POLLIN, .revents = 0}}};
@@ -70,7 +77,11 @@ void CapturePump::run() {
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
     if (waits[1].revents != 0) return;
     if (!recorder_->await_room(kRoomWait)) continue;
-    const Result<size_t> drained = drain();
+    Result<size_t> drained = drain();
+    if (const auto now = std::chrono::steady_clock::now(); drained && now >= folds_due_) {
+      folds_due_ = now + kFoldInterval;
+      if (const Result<void> reported = report_folds(); !reported) drained = fail(reported);
+    }
     if (drained) continue;
     log_.error("capture.failed", kv_error(drained.error()));
     {
@@ -94,6 +105,7 @@ Result<uint64_t> CapturePump::finish() {
     if (!drained) return fail(drained, "drain the last kernel events");
     if (*drained == 0) break;
   }
+  if (Result<void> reported = report_folds(); !reported) return fail(reported);
   const Result<SessionCounters> last = counters();
   if (!last) return fail(last, "read the session's counters");
   if (last->untagged_children > 0) log_.warn("capture.untagged", kv("tasks", last->untagged_children));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -40,6 +41,7 @@ class CapturePump {
   CapturePump(SessionCapture capture, SessionRecorder* recorder, UniqueFd stop, std::function<void()> wake, Log log);
   void run();
   Result<size_t> drain();
+  Result<void> report_folds();
   void stop();
 
   mutable std::mutex mutex_;  // of capture_ and failure_
@@ -49,6 +51,7 @@ class CapturePump {
   UniqueFd stop_;  // an eventfd: readable = the thread shall end
   std::function<void()> wake_;
   Log log_;
+  std::chrono::steady_clock::time_point folds_due_{};  // of the thread
   std::thread thread_;
 };
 

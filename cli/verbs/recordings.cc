@@ -79,6 +79,7 @@ nlohmann::ordered_json verdict_json(const Verdict& verdict) {
                                 {"changes", summary.totals.changes},
                                 {"sockets", summary.totals.sockets},
                                 {"tampers", summary.totals.tampers},
+                                {"folded", summary.totals.folded},
                                 {"findings", summary.findings}};
   object["broken"] = verdict.broken ? nlohmann::ordered_json(verdict.broken->message) : nullptr;
   return object;
@@ -97,7 +98,7 @@ std::string verdict_text(const Verdict& verdict) {
       "all accounted     {}\n"
       "sequence complete {}\n"
       "kernel events     {} issued, {} stored, {} missing\n"
-      "                  {} execs, {} opens, {} connects, {} exits, {} changes, {} sockets, {} tampers\n"
+      "                  {} execs, {} opens, {} connects, {} exits, {} changes, {} sockets, {} tampers, {} more folded\n"
       "terminal output   {} bytes, {} missing\n"
       "gaps              {}\n"
       "size              {} in {} chunks, {} events\n",
@@ -106,7 +107,7 @@ std::string verdict_text(const Verdict& verdict) {
       verdict.is_live ? "not yet: the session is live" : yes_no(summary.is_complete && !verdict.broken),
       yes_no(summary.is_accounted), yes_no(summary.is_sequence_complete), summary.kernel_issued, summary.kernel_stored,
       summary.kernel_missing, summary.totals.execs, summary.totals.opens, summary.totals.connects, summary.totals.exits,
-      summary.totals.changes, summary.totals.sockets, summary.totals.tampers, summary.totals.output_bytes,
+      summary.totals.changes, summary.totals.sockets, summary.totals.tampers, summary.totals.folded, summary.totals.output_bytes,
       summary.missing_output_bytes, summary.gaps, format_bytes(summary.bytes), summary.chunks, summary.events);
   for (const std::string& finding : summary.findings) text += fmt::format("contradiction     {}\n", printable(finding));
   return text;

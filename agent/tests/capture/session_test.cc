@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 
 #include <gmock/gmock.h>
 
@@ -185,6 +186,63 @@ TEST_F(SessionInTheKernel, RefusesKeyZeroAndRingsOfAWrongSize) {
   ASSERT_FALSE(odd);
   EXPECT_EQ(odd.error().code, Errc::kInvalid) << odd.error().message;
   EXPECT_EQ(*host_->issued(71), std::nullopt);
+}
+
+class SessionWithFolds : public LiveCapture {};
+
+// The loader's cache is opened at each start of a program. The first one by each program is recorded, then they are
+// counted; in the full stream each is an event.
+TEST_F(SessionWithFolds, CountsWhatEachStartOfAProgramReads) {
+  constexpr int kStarts = 20;
+  constexpr const char* kNoise = "/etc/ld.so.cache";
+  if (::access(kNoise, R_OK) != 0) GTEST_SKIP() << "no " << kNoise;
+  for (const EventStream stream : {EventStream::kFolded, EventStream::kFull}) {
+    SessionCapture session = *SessionCapture::open(bpf_dir(), 91 + static_cast<int>(stream), {}, stream);
+    GatedChild child([] {
+      // Slow enough for the first event to be read, as in life; what is read late is recorded in full.
+      for (int i = 0; i < kStarts; ++i) {
+        ::close(::open(kNoise, O_RDONLY | O_CLOEXEC));
+        ::usleep(20000);
+      }
+      return 0;
+    });
+    ASSERT_TRUE(session.tag(child.pidfd()));
+    child.open_gate();
+    const Recorded recorded = read_to_end(session);
+    recorded.expect_whole();
+    uint64_t folded = 0;
+    ASSERT_TRUE(session.report_folds([&](const recording::v1::Event& event) {
+      EXPECT_EQ(event.folded().file().path(), kNoise);
+      EXPECT_EQ(event.folded().executable_maps(), 0U);
+      folded += event.folded().opens();
+    }));
+    const size_t opens = recorded.opens_of(kNoise).size();
+    EXPECT_EQ(opens + folded, static_cast<size_t>(kStarts));
+    EXPECT_EQ(recorded.counters.folded, folded);
+    if (stream == EventStream::kFull) EXPECT_EQ(folded, 0U);
+    if (stream == EventStream::kFolded) EXPECT_GT(folded, static_cast<uint64_t>(kStarts) / 2);
+    EXPECT_TRUE(session.report_folds([](const recording::v1::Event& event) { ADD_FAILURE() << event.ShortDebugString(); }));
+  }
+}
+
+// Opening for writing is no noise, whatever the file.
+TEST_F(SessionWithFolds, NeverFoldsAnOpenForWriting) {
+  const std::filesystem::path library = "/usr/lib/locale/cairn-test";
+  std::error_code failed;
+  std::filesystem::create_directories(library.parent_path(), failed);
+  if (std::ofstream(library) << "x"; !std::filesystem::exists(library)) GTEST_SKIP() << "no room in /usr/lib/locale";
+  const Recorded recorded = record([&] {
+    for (int i = 0; i < 20; ++i) {
+      ::close(::open(library.c_str(), O_RDONLY | O_CLOEXEC));
+      ::close(::open(library.c_str(), O_WRONLY | O_CLOEXEC));
+      ::usleep(10000);
+    }
+    return 0;
+  });
+  std::filesystem::remove(library);
+  EXPECT_EQ(std::ranges::count_if(recorded.opens_of(library),
+                                  [](const auto& open) { return (open.flags() & O_ACCMODE) == O_WRONLY; }),
+            20);
 }
 
 }  // namespace

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "bpf/events.h"
+#include "proto/recording.pb.h"
+
+namespace cairn::agent {
+
+// What of a session is counted in the kernel and not recorded one by one. It learns from the session's events which
+// files are noise and marks them there; report() then says how often each program used them. Not thread-safe.
+class FoldTable {
+ public:
+  void learn(const UniqueFd& counts, const recording::v1::Event& event);
+
+  // A Folded event for each program and file that was used since the last report.
+  Result<void> report(const UniqueFd& counts, const std::function<void(recording::v1::Event)>& sink);
+
+ private:
+  using FileId = std::pair<uint32_t, uint64_t>;  // device as bpf/events.h has it, inode
+
+  void mark(const UniqueFd& counts, const recording::v1::KernelPath& file);
+  recording::v1::KernelPath path_of(FileId id) const;
+
+  std::map<FileId, recording::v1::KernelPath> paths_;  // of marked files and of programs, at most bpf::FOLDS_MAX
+  std::map<std::pair<FileId, FileId>, bpf::fold_count> reported_;
+};
+
+}  // namespace cairn::agent

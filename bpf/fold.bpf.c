@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "bpf/fold.h"
+
+#include <bpf/bpf_core_read.h>
+
+enum {
+	SESSIONS_MAX = 4096,
+};
+
+/* By sizes, as session.bpf.c's inner maps. */
+struct fold_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, FOLDS_MAX);
+	__uint(key_size, sizeof(struct fold_key));
+	__uint(value_size, sizeof(struct fold_count));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, SESSIONS_MAX);
+	__type(key, __u64);
+	__array(values, struct fold_map);
+} folds SEC(".maps");
+
+static void read_file_key(struct file *file, __u64 *inode_number, __u32 *device)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_path.dentry, d_inode);
+
+	*inode_number = BPF_CORE_READ(inode, i_ino);
+	*device = BPF_CORE_READ(inode, i_sb, s_dev);
+}
+
+__hidden bool fold(struct session_state *session, __u64 session_key, struct file *file, enum fold_kind kind)
+{
+	struct fold_count first = {.last_boot_ns = bpf_ktime_get_boot_ns()};
+	void *counts = bpf_map_lookup_elem(&folds, &session_key);
+	struct fold_key key = {};
+	struct fold_count *count;
+	struct file *program;
+
+	if (!counts)
+		return false;
+	read_file_key(file, &key.inode, &key.device);
+	if (!bpf_map_lookup_elem(counts, &key))
+		return false;	/* nobody marked it */
+
+	program = BPF_CORE_READ(bpf_get_current_task_btf(), mm, exe_file);
+	if (!program)
+		return false;
+	read_file_key(program, &key.program_inode, &key.program_device);
+	count = bpf_map_lookup_elem(counts, &key);
+	if (!count) {
+		bpf_map_update_elem(counts, &key, &first, BPF_NOEXIST);
+		return false;	/* each program's first use is recorded in full */
+	}
+	__sync_fetch_and_add(kind == FOLD_OPEN ? &count->opens : &count->maps, 1);
+	__sync_fetch_and_add(&session->folded, 1);
+	count->last_boot_ns = first.last_boot_ns;
+	return true;
+}
