@@ -1,6 +1,8 @@
 // Runs a command in a recorded session, as a worker does, but without SSH:  session_load DIR COMMAND...
-// Loads the capture programs under DIR/bpf (or adopts what is pinned there) and records into DIR/UUID.rec. The command's
-// output goes where this program's goes. Prints at the end, on standard error, one JSON object of what became of the events.
+// Loads the capture programs under DIR/bpf (or adopts what is pinned there) and records into DIR/UUID.rec. The
+// command's output goes where this program's goes. Prints at the end, on standard error, one JSON object of what became
+// of the events.
+// CAIRN_LOSSLESS in the environment: nothing may be lost, who is too fast is held.
 //   session_load DIR --load     loads and pins the programs, and ends;  --unload takes them away
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -9,6 +11,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -66,7 +69,10 @@ double cpu_seconds() {
 int record(const std::filesystem::path& folder, char** argv) {
   const SystemClock clock;
   const Log log("session_load", LogLevel::kWarn);
-  auto capture = must(agent::SessionCapture::open(folder / "bpf", read_le64(random_bytes(8).data()) | 1, {}));
+  const bool is_lossless = std::getenv("CAIRN_LOSSLESS") != nullptr;
+  auto capture = must(agent::SessionCapture::open(
+      folder / "bpf", read_le64(random_bytes(8).data()) | 1, {},
+      {.loss = is_lossless ? agent::LossPolicy::kLossless : agent::LossPolicy::kAccounted}));
   recording::v1::Begin begin;
   begin.set_session_id(random_uuid());
   begin.set_policy("accounted");
@@ -90,11 +96,12 @@ int record(const std::filesystem::path& folder, char** argv) {
     die(sealed.error().message);
   }
   const std::chrono::duration<double> until_sealed = std::chrono::steady_clock::now() - started;
-  const std::string json =
-      fmt::format(R"({{"issued": {}, "dropped": {}, "seconds": {:.3f}, "seconds_until_sealed": {:.3f}, "cpu_seconds": {:.3f}, )"
-                  R"("bytes": {}, "recording": "{}"}})",
-                  issued, counters.dropped, seconds.count(), until_sealed.count(), cpu_seconds(),
-                  std::filesystem::file_size(path), path.string());
+  const recorder::Summary summary = must(recorder::summarize(path));
+  const std::string json = fmt::format(
+      R"({{"issued": {}, "stored": {}, "missing": {}, "dropped": {}, "folded": {}, "seconds": {:.3f}, )"
+      R"("seconds_until_sealed": {:.3f}, "cpu_seconds": {:.3f}, "bytes": {}, "recording": "{}"}})",
+      issued, summary.kernel_stored, summary.kernel_missing, counters.dropped, counters.folded, seconds.count(),
+      until_sealed.count(), cpu_seconds(), std::filesystem::file_size(path), path.string());
   std::cerr << json << "\n";
   return WEXITSTATUS(status);
 }
@@ -113,7 +120,8 @@ int main(int argc, char** argv) {
     const auto unpinned = cairn::agent::unpin_all(folder / "bpf");
     return unpinned ? 0 : 1;
   }
-  const auto host = cairn::agent::CaptureHost::start(folder / "bpf", cairn::Log("session_load", cairn::LogLevel::kWarn));
+  const auto host =
+      cairn::agent::CaptureHost::start(folder / "bpf", cairn::Log("session_load", cairn::LogLevel::kWarn));
   if (!host) {
     std::cerr << "skipped: " << host.error().message << "\n";
     return 77;

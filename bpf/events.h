@@ -325,13 +325,20 @@ struct fold_count {
 	__u64 last_boot_ns;
 };
 
+/* Key of the map "held": a process that was stopped by SIGSTOP until its session's rings are read. */
+struct held_key {
+	__u64 session_key;
+	__u32 pid;		/* tgid, in the initial pid namespace */
+	__u32 reserved;		/* 0 */
+};
+
 /* Value of the task storage map "tags". */
 struct tag {
 	__u64 session_key;
 	__u64 flags;		/* enum tag_flags */
 };
 
-/* One per session, the only element of an inner array; user space maps it into memory. Only ever counted up. */
+/* One per session, the only element of an inner array; user space maps it into memory. Counts only grow. */
 struct session_state {
 	__u64 issued;			/* sequence numbers given out */
 	__u64 tasks_born;		/* by task_newtask; the worker adds the tasks that it tags */
@@ -340,6 +347,8 @@ struct session_state {
 	__u64 untagged_children;	/* task_newtask could not make the child's tag */
 	__u64 dropped[CLASS_COUNT][DROP_COUNT];
 	__u64 folded;			/* what "folds" counts, in all; these have no sequence number */
+	__u64 is_lossless;		/* set by user space: who makes events faster than they are read is held (map "held") */
+	__u64 is_polled;		/* by user space: it looks by itself every few milliseconds, and need not be woken */
 };
 
 CAIRN_LAYOUT_ASSERT(sizeof(struct event_header) == 32, "event_header has a hole");
@@ -355,7 +364,7 @@ CAIRN_LAYOUT_ASSERT(sizeof(struct exit_event) == 144, "exit_event has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct tag) == 16, "tag has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct fold_key) == 24, "fold_key has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct fold_count) == 24, "fold_count has a hole");
-CAIRN_LAYOUT_ASSERT(sizeof(struct session_state) == 112, "session_state has a hole");
+CAIRN_LAYOUT_ASSERT(sizeof(struct session_state) == 128, "session_state has a hole");
 
 #undef CAIRN_LAYOUT_ASSERT
 #ifdef __cplusplus

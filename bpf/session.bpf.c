@@ -8,6 +8,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 enum {
 	SESSIONS_MAX = 4096,
+	HELD_MAX = 65536,
+	SIGSTOP = 19,
 };
 
 struct tags_map tags SEC(".maps");
@@ -51,6 +53,14 @@ struct {
 	__type(key, __u64);
 	__array(values, struct ring_map);
 } open_rings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HELD_MAX);
+	__type(key, struct held_key);
+	__type(value, __u64);	/* CLOCK_BOOTTIME */
+} held SEC(".maps");
 
 __hidden struct session_state *find_session(__u64 session_key)
 {
@@ -98,6 +108,18 @@ __hidden void count_drop(struct session_state *session, __u32 class, __u32 reaso
 	__sync_fetch_and_add((__u64 *)session->dropped + index, 1);
 }
 
+/*
+ * To wake who reads costs more than the record itself (an interrupt on another CPU). Who looks by himself is woken when
+ * the ring has become a quarter full: in a range, since several CPUs may pass the mark at once.
+ */
+static __u64 wake_up_of(void *ring, __u32 bytes)
+{
+	__u64 used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) + bytes;
+	__u64 mark = bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4;
+
+	return used >= mark && used < mark + mark / 4 + bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
 __hidden void send_record(struct session_state *session, __u32 class, struct event_header *record, __u32 bytes)
 {
 	__u64 session_key = record->session_key;
@@ -111,8 +133,30 @@ __hidden void send_record(struct session_state *session, __u32 class, struct eve
 
 	if (!ring)
 		count_drop(session, class, DROP_NO_RING);
-	else if (bpf_ringbuf_output(ring, record, bytes, 0))
+	else if (bpf_ringbuf_output(ring, record, bytes, session->is_polled ? wake_up_of(ring, bytes) : 0))
 		count_drop(session, class, DROP_RING_FULL);
+}
+
+static bool is_half_full(void *ring)
+{
+	return ring && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2;
+}
+
+__hidden void hold_back(__u64 session_key)
+{
+	struct held_key key = {
+		.session_key = session_key,
+		.pid = bpf_get_current_pid_tgid() >> 32,
+	};
+	__u64 now;
+
+	if (!is_half_full(bpf_map_lookup_elem(&open_rings, &session_key)) &&
+	    !is_half_full(bpf_map_lookup_elem(&exec_rings, &session_key)))
+		return;
+	if (bpf_send_signal(SIGSTOP))
+		return;	/* it goes on, and what does not fit is counted */
+	now = bpf_ktime_get_boot_ns();
+	bpf_map_update_elem(&held, &key, &now, BPF_ANY);
 }
 
 /* Plain loads: these are BTF pointers, whose faults the kernel handles, and a helper per field costs more than the rest. */

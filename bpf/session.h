@@ -53,6 +53,13 @@ void start_record(struct session_state *session, __u64 session_key, struct event
 
 /* Puts `bytes` of `record` into the session's ring of that class; a refusal is counted. */
 void send_record(struct session_state *session, __u32 class, struct event_header *record, __u32 bytes);
+
+/*
+ * For a session that must lose nothing: stops the current process when a ring is half full. At the end of a system call
+ * alone, where the signal is generated at once, and before the process is entered into "held": who finds it there and
+ * continues it comes after the stop. What other threads and CPUs still have under way takes the other half.
+ */
+void hold_back(__u64 session_key);
 void count_drop(struct session_state *session, __u32 class, __u32 reason);
 
 void fill_process(struct event_process *process, struct task_struct *task, __u32 tag_flags);

@@ -166,5 +166,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	else if (kind <= CALL_LAST_TAMPER)
 		record_tamper(session, scratch);
 	give_back(scratch);
+	if (session->is_lossless)
+		hold_back(owner.session_key);
 	return 0;
 }

@@ -166,10 +166,9 @@ Result<void> pin_all(const Tier& tier, const Attached& attached, const std::file
     }
   }
   for (const auto& [program, link] : attached.links) {
-    const int failed = program->is_on_demand
-                           ? bpf_program__pin(find_program(attached.object, program->name),
-                                              (folder / on_demand_pin(*program)).c_str())
-                           : bpf_link__pin(link.get(), (folder / program->name).c_str());
+    const int failed = program->is_on_demand ? bpf_program__pin(find_program(attached.object, program->name),
+                                                                (folder / on_demand_pin(*program)).c_str())
+                                             : bpf_link__pin(link.get(), (folder / program->name).c_str());
     if (failed != 0) return fail_errno(-failed, fmt::format("pin program {}", program->name));
   }
   return {};

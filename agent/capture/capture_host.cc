@@ -115,8 +115,7 @@ Result<void> unpin_all(const std::filesystem::path& bpf_dir) {
   if (!is_ours) return fail(is_ours);
   if (!*is_ours) return {};
   {
-    const Result<UniqueFd> lock =
-        lock_pins(bpf_dir);  // released before the unmount, which an open folder hinders
+    const Result<UniqueFd> lock = lock_pins(bpf_dir);  // released before the unmount, which an open folder hinders
     if (!lock) return fail(lock);
     for (const std::filesystem::path& folder : pin_folders(bpf_dir)) {
       if (Result<void> removed = remove_pins(folder); !removed) return removed;

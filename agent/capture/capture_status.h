@@ -18,9 +18,18 @@ struct RingSizes {
   uint32_t open_bytes = 512 * 1024;
 };
 
-// kFolded: what each start of a program reads (libraries, locales) is recorded once per program and counted from then on.
-// kFull: every use is an event.
+// kFolded: what each start of a program reads (libraries, locales) is recorded once per program and counted from then
+// on. kFull: every use is an event.
 enum class EventStream { kFolded, kFull };
+
+// kAccounted: what finds no room in a ring is counted, and a gap says so. kLossless: the process is held by SIGSTOP until
+// there is room; if its worker dies meanwhile, it stays held.
+enum class LossPolicy { kAccounted, kLossless };
+
+struct CapturePolicy {
+  EventStream stream = EventStream::kFolded;
+  LossPolicy loss = LossPolicy::kAccounted;
+};
 
 // What the kernel has counted for one session.
 struct SessionCounters {

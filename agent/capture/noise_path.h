@@ -4,8 +4,8 @@
 
 namespace cairn::agent {
 
-// What each start of a program reads, whatever it does: shared libraries, the loader's cache, locales, time zones. Opens
-// of these are 40 to 85 % of all.
+// What each start of a program reads, whatever it does: shared libraries, the loader's cache, locales, time zones.
+// Opens of these are 40 to 85 % of all.
 bool is_noise_path(std::string_view path);
 
 }  // namespace cairn::agent

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -71,6 +72,7 @@ struct SessionCapture::State {
   uint64_t dead_roots = 0;
   Drain drain;
   std::optional<FoldTable> folds;  // none: the full stream
+  UniqueFd held;                   // none: nobody is held
 };
 
 int SessionCapture::State::on_record(void* self, void* record, size_t bytes) {
@@ -138,7 +140,7 @@ SessionCapture& SessionCapture::operator=(SessionCapture&&) noexcept = default;
 SessionCapture::~SessionCapture() = default;
 
 Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes,
-                                            EventStream stream) {
+                                            CapturePolicy policy) {
   if (session_key == 0) return fail(Errc::kInvalid, "session key 0 stands for no session");
   const Result<UniqueFd> lock = lock_pins(bpf_dir);
   if (!lock && lock.error().code != std::errc::no_such_file_or_directory) return fail(lock);
@@ -158,7 +160,13 @@ Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint6
   if (Result<void> attached = attach_on_demand(pinned->folder); !attached) return fail(attached);
   auto state = std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(pids),
                                        *std::move(registration));
-  if (stream == EventStream::kFolded) state->folds.emplace();
+  if (policy.stream == EventStream::kFolded) state->folds.emplace();
+  if (policy.loss == LossPolicy::kLossless) {
+    Result<UniqueFd> held = open_pinned_map(pinned->folder, kHeldMap);
+    if (!held) return fail(held);
+    state->held = *std::move(held);
+    state->registration.counters().set_lossless();
+  }
   if (Result<void> made = state->make_reader(); !made) return fail(made);
   return SessionCapture(std::move(state));
 }
@@ -190,12 +198,32 @@ Result<void> SessionCapture::tag(int pidfd) {
 
 int SessionCapture::epoll_fd() const { return ring_buffer__epoll_fd(state_->reader.get()); }
 
+void SessionCapture::set_polled(bool is_polled) { state_->registration.counters().set_polled(is_polled); }
+
 Result<size_t> SessionCapture::drain(const std::function<void(recording::v1::Event)>& sink) {
   state_->drain = {.sink = &sink, .count = 0};
   const int consumed = ring_buffer__consume(state_->reader.get());
   state_->drain.sink = nullptr;
   if (consumed < 0 && consumed != -ECANCELED) return fail_errno(-consumed, "read the session's rings");
   return state_->drain.count;
+}
+
+Result<void> SessionCapture::release_held() {
+  if (!state_->held) return {};
+  bpf::held_key key{};
+  std::vector<bpf::held_key> found;
+  const bpf::held_key* before = nullptr;
+  while (bpf_map_get_next_key(state_->held.get(), before, &key) == 0) {
+    before = &key;
+    if (key.session_key == state_->session_key) found.push_back(key);
+  }
+  if (errno != ENOENT) return fail_errno("read who is held");
+  for (const bpf::held_key& process : found) {
+    // Taken out before it goes on: when it is held again, it is found again.
+    bpf_map_delete_elem(state_->held.get(), &process);
+    ::kill(static_cast<pid_t>(process.pid), SIGCONT);
+  }
+  return {};
 }
 
 Result<void> SessionCapture::report_folds(const std::function<void(recording::v1::Event)>& sink) {

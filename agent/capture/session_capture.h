@@ -22,7 +22,7 @@ class SessionCapture {
   //                an errno otherwise. Nothing stays registered then.
   // Blocks while a supervisor starts or stops on the same folder, a second or two at most.
   static Result<SessionCapture> open(std::filesystem::path bpf_dir, uint64_t session_key, RingSizes sizes,
-                                     EventStream stream = EventStream::kFolded);
+                                     CapturePolicy policy = {});
 
   SessionCapture(SessionCapture&&) noexcept;
   SessionCapture& operator=(SessionCapture&&) noexcept;
@@ -36,10 +36,18 @@ class SessionCapture {
   // Readable when a ring has data; borrowed, valid as long as this object.
   int epoll_fd() const;
 
+  // While set, the descriptor becomes readable only when a ring is a quarter full: to be woken for each record costs
+  // the session's programs more than the record itself. The caller then drains every few milliseconds by himself, and
+  // once more after he has unset it.
+  void set_polled(bool is_polled);
+
   // Hands over what waits in both rings, each ring in its own order, at most 65536 events per call; returns how many
   // (0: both are empty). A record that breaks its format becomes Gap{GAP_REASON_UNREADABLE}, with its sequence number
   // when that could be read.
   Result<size_t> drain(const std::function<void(recording::v1::Event)>& sink);
+
+  // Lets go on whom the kernel holds (LossPolicy::kLossless). To be called behind each drain().
+  Result<void> release_held();
 
   // Hands over a Folded event, without a number, for each program and file that was counted since the last call. To be
   // called every few seconds, and at the end behind drain().

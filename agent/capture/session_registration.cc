@@ -52,6 +52,10 @@ uint64_t SharedCounters::load(Counter counter) const { return atomic(&(state_->*
 
 void SharedCounters::add(Counter counter, uint64_t count) { atomic(&(state_->*counter)) += count; }
 
+void SharedCounters::set_polled(bool is_polled) { atomic(&state_->is_polled) = is_polled ? 1 : 0; }
+
+void SharedCounters::set_lossless() { atomic(&state_->is_lossless) = 1; }
+
 uint64_t SharedCounters::dropped() const {
   uint64_t sum = 0;
   for (auto& reasons : state_->dropped) {

@@ -24,6 +24,8 @@ class SharedCounters {
 
   uint64_t load(Counter counter) const;
   void add(Counter counter, uint64_t count);
+  void set_polled(bool is_polled);
+  void set_lossless();
   uint64_t dropped() const;  // of all classes and reasons
 
  private:

@@ -43,10 +43,11 @@ constexpr const char* kSessionsMap = "sessions";
 constexpr const char* kExecRingsMap = "exec_rings";
 constexpr const char* kOpenRingsMap = "open_rings";
 constexpr const char* kFoldsMap = "folds";
+constexpr const char* kHeldMap = "held";
 constexpr const char* kProtectedMap = "protected_pids";
 constexpr const char* kPidsMap = "pids";
-constexpr const char* kPinnedMaps[] = {kTagsMap, kPidsMap, kSessionsMap, kExecRingsMap,
-                                       kOpenRingsMap, kFoldsMap, kProtectedMap};
+constexpr const char* kPinnedMaps[] = {kTagsMap,      kPidsMap,  kSessionsMap, kExecRingsMap,
+                                       kOpenRingsMap, kFoldsMap, kHeldMap, kProtectedMap};
 
 // Needs one place per CPU and buffer: SCRATCH_PER_CPU in bpf/record.bpf.c.
 constexpr const char* kScratchMap = "scratches";

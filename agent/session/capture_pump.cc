@@ -13,6 +13,9 @@ namespace {
 
 // Nobody waits that long for the disk without looking whether it shall stop.
 constexpr std::chrono::milliseconds kRoomWait{200};
+// How often the rings are looked at while something happens, and when that is over.
+constexpr std::chrono::milliseconds kLook{10};
+constexpr std::chrono::milliseconds kAwake{200};
 // What is counted in the kernel is put on record so often while something happens.
 constexpr std::chrono::seconds kFoldInterval{5};
 
@@ -62,7 +65,11 @@ std::optional<Error> CapturePump::failure() const {
 
 Result<size_t> CapturePump::drain() {
   const std::scoped_lock lock(mutex_);
-  return capture_.drain([this](recording::v1::Event event) { recorder_->add(std::move(event)); });
+  Result<size_t> drained =
+      capture_.drain([this](recording::v1::Event event) { recorder_->add(std::move(event)); });
+  if (!drained) return drained;
+  if (const Result<void> released = capture_.release_held(); !released) return fail(released);
+  return drained;
 }
 
 Result<void> CapturePump::report_folds() {
@@ -70,26 +77,55 @@ Result<void> CapturePump::report_folds() {
   return capture_.report_folds([this](recording::v1::Event event) { recorder_->add(std::move(event)); });
 }
 
+void CapturePump::set_polled(bool is_polled) {
+  const std::scoped_lock lock(mutex_);
+  capture_.set_polled(is_polled);
+}
+
+// One look at the rings. False: there is nothing more to do.
+bool CapturePump::look(size_t* drained) {
+  *drained = 0;
+  if (!recorder_->await_room(kRoomWait)) return true;
+  Result<size_t> found = drain();
+  if (const auto now = std::chrono::steady_clock::now(); found && now >= folds_due_) {
+    folds_due_ = now + kFoldInterval;
+    if (const Result<void> reported = report_folds(); !reported) found = fail(reported);
+  }
+  if (found) {
+    *drained = *found;
+    return true;
+  }
+  log_.error("capture.failed", kv_error(found.error()));
+  {
+    const std::scoped_lock lock(mutex_);
+    failure_ = found.error();
+  }
+  wake_();
+  return false;
+}
+
+// Asleep until the first record; then awake, looking every kLook, until nothing has come for kAwake.
 void CapturePump::run() {
   std::array<struct pollfd, 2> waits{{{.fd = capture_.epoll_fd(), .events = POLLIN, .revents = 0},
                                       {.fd = stop_.get(), .events = POLLIN, .revents = 0}}};
+  bool is_awake = false;
+  auto last_event = std::chrono::steady_clock::now();
   for (;;) {
-    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
+    const int limit_ms = is_awake ? static_cast<int>(kLook.count()) : -1;
+    if (::poll(waits.data(), waits.size(), limit_ms) < 0 && errno != EINTR) return;
     if (waits[1].revents != 0) return;
-    if (!recorder_->await_room(kRoomWait)) continue;
-    Result<size_t> drained = drain();
-    if (const auto now = std::chrono::steady_clock::now(); drained && now >= folds_due_) {
-      folds_due_ = now + kFoldInterval;
-      if (const Result<void> reported = report_folds(); !reported) drained = fail(reported);
-    }
-    if (drained) continue;
-    log_.error("capture.failed", kv_error(drained.error()));
-    {
-      const std::scoped_lock lock(mutex_);
-      failure_ = drained.error();
-    }
-    wake_();
-    return;
+    size_t drained = 0;
+    if (!look(&drained)) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (drained != 0) last_event = now;
+    if (is_awake && now - last_event < kAwake) continue;
+    // The rings are looked at once more after the change: what came before it woke nobody.
+    is_awake = !is_awake && drained != 0;
+    set_polled(is_awake);
+    if (!look(&drained)) return;
+    if (drained == 0) continue;
+    last_event = std::chrono::steady_clock::now();
+    if (!is_awake) set_polled(is_awake = true);
   }
 }
 

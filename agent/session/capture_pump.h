@@ -42,6 +42,8 @@ class CapturePump {
   void run();
   Result<size_t> drain();
   Result<void> report_folds();
+  void set_polled(bool is_polled);
+  bool look(size_t* drained);
   void stop();
 
   mutable std::mutex mutex_;  // of capture_ and failure_

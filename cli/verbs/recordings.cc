@@ -98,7 +98,8 @@ std::string verdict_text(const Verdict& verdict) {
       "all accounted     {}\n"
       "sequence complete {}\n"
       "kernel events     {} issued, {} stored, {} missing\n"
-      "                  {} execs, {} opens, {} connects, {} exits, {} changes, {} sockets, {} tampers, {} more folded\n"
+      "                  {} execs, {} opens, {} connects, {} exits, {} changes, {} sockets, {} tampers, {} more "
+      "folded\n"
       "terminal output   {} bytes, {} missing\n"
       "gaps              {}\n"
       "size              {} in {} chunks, {} events\n",
@@ -107,8 +108,9 @@ std::string verdict_text(const Verdict& verdict) {
       verdict.is_live ? "not yet: the session is live" : yes_no(summary.is_complete && !verdict.broken),
       yes_no(summary.is_accounted), yes_no(summary.is_sequence_complete), summary.kernel_issued, summary.kernel_stored,
       summary.kernel_missing, summary.totals.execs, summary.totals.opens, summary.totals.connects, summary.totals.exits,
-      summary.totals.changes, summary.totals.sockets, summary.totals.tampers, summary.totals.folded, summary.totals.output_bytes,
-      summary.missing_output_bytes, summary.gaps, format_bytes(summary.bytes), summary.chunks, summary.events);
+      summary.totals.changes, summary.totals.sockets, summary.totals.tampers, summary.totals.folded,
+      summary.totals.output_bytes, summary.missing_output_bytes, summary.gaps, format_bytes(summary.bytes),
+      summary.chunks, summary.events);
   for (const std::string& finding : summary.findings) text += fmt::format("contradiction     {}\n", printable(finding));
   return text;
 }

@@ -78,9 +78,8 @@ bool Expectation::is_met_by(const Seen& seen) const {
   if (find(keys, "accounted") != nullptr) return seen.is_accounted;
   const std::string* wanted = find(keys, "at_least");
   const size_t count = std::ranges::count_if(seen.events, [&](const Flat& event) {
-    return std::ranges::all_of(keys, [&](const auto& key) {
-      return key.first == "at_least" || matches(event, key.first, key.second);
-    });
+    return std::ranges::all_of(
+        keys, [&](const auto& key) { return key.first == "at_least" || matches(event, key.first, key.second); });
   });
   return count >= (wanted != nullptr ? std::stoul(*wanted) : 1);
 }

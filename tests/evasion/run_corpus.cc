@@ -1,6 +1,6 @@
 // Runs the evasion corpus on this kernel:  run_corpus FOLDER_OF_PROGRAMS [--events] [ROW...]
-// Prints a line per row, tab-separated: tier, kernel, row, what was seen (Y, c, - or skip), what was missed. Exit status
-// 0 when every program could do its deed, 77 when this host lets nobody load BPF programs.
+// Prints a line per row, tab-separated: tier, kernel, row, what was seen (Y, c, - or skip), what was missed. Exit
+// status 0 when every program could do its deed, 77 when this host lets nobody load BPF programs.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -73,8 +73,8 @@ std::vector<Expectation> read_expectations(int fd) {
 }
 
 bool is_accounted(const std::vector<uint64_t>& numbers, const agent::SessionCounters& counters) {
-  return numbers.size() + counters.dropped == counters.issued &&
-         std::ranges::adjacent_find(numbers) == numbers.end() && counters.untagged_children == 0;
+  return numbers.size() + counters.dropped == counters.issued && std::ranges::adjacent_find(numbers) == numbers.end() &&
+         counters.untagged_children == 0;
 }
 
 // Reads until no task of the session lives, then all that is left.
@@ -191,8 +191,8 @@ int run(const std::vector<std::string>& arguments) {
       cell.note = error.what();
     }
     has_failed = has_failed || cell.seen == "failed";
-    std::cout << "cell\t" << host->status().tier << "\t" << kernel.release << "\t" << program.filename().string() << "\t"
-              << cell.seen << "\t" << cell.note << std::endl;
+    std::cout << "cell\t" << host->status().tier << "\t" << kernel.release << "\t" << program.filename().string()
+              << "\t" << cell.seen << "\t" << cell.note << std::endl;
   }
   static_cast<void>(agent::unpin_all(bpf_dir));
   std::filesystem::remove_all(folder);

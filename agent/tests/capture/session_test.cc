@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,7 +198,7 @@ TEST_F(SessionWithFolds, CountsWhatEachStartOfAProgramReads) {
   constexpr const char* kNoise = "/etc/ld.so.cache";
   if (::access(kNoise, R_OK) != 0) GTEST_SKIP() << "no " << kNoise;
   for (const EventStream stream : {EventStream::kFolded, EventStream::kFull}) {
-    SessionCapture session = *SessionCapture::open(bpf_dir(), 91 + static_cast<int>(stream), {}, stream);
+    SessionCapture session = *SessionCapture::open(bpf_dir(), 91 + static_cast<int>(stream), {}, {.stream = stream});
     GatedChild child([] {
       // Slow enough for the first event to be read, as in life; what is read late is recorded in full.
       for (int i = 0; i < kStarts; ++i) {
@@ -221,7 +222,8 @@ TEST_F(SessionWithFolds, CountsWhatEachStartOfAProgramReads) {
     EXPECT_EQ(recorded.counters.folded, folded);
     if (stream == EventStream::kFull) EXPECT_EQ(folded, 0U);
     if (stream == EventStream::kFolded) EXPECT_GT(folded, static_cast<uint64_t>(kStarts) / 2);
-    EXPECT_TRUE(session.report_folds([](const recording::v1::Event& event) { ADD_FAILURE() << event.ShortDebugString(); }));
+    EXPECT_TRUE(
+        session.report_folds([](const recording::v1::Event& event) { ADD_FAILURE() << event.ShortDebugString(); }));
   }
 }
 
@@ -243,6 +245,36 @@ TEST_F(SessionWithFolds, NeverFoldsAnOpenForWriting) {
   EXPECT_EQ(std::ranges::count_if(recorded.opens_of(library),
                                   [](const auto& open) { return (open.flags() & O_ACCMODE) == O_WRONLY; }),
             20);
+}
+
+// Its rings hold a few events, it makes ten thousand, and nobody reads for a while: it waits.
+TEST_F(SessionInTheKernel, ThatMustLoseNothingIsHeldUntilItsRingsAreRead) {
+  constexpr int kOpens = 10000;
+  Result<SessionCapture> session = SessionCapture::open(bpf_dir(), 95, {.exec_bytes = 65536, .open_bytes = 65536},
+                                                        {.loss = LossPolicy::kLossless});
+  ASSERT_TRUE(session) << session.error().message;
+  GatedChild child([&] {
+    for (int i = 0; i < kOpens; ++i) ::close(::open("/proc/self/stat", O_RDONLY | O_CLOEXEC));
+    return 0;
+  });
+  ASSERT_TRUE(session->tag(child.pidfd()));
+  child.open_gate();
+  siginfo_t stopped{};
+  ASSERT_EQ(::waitid(P_PIDFD, static_cast<id_t>(child.pidfd()), &stopped, WSTOPPED | WNOWAIT), 0);
+  EXPECT_EQ(stopped.si_status, SIGSTOP);
+
+  size_t opens = 0;
+  const auto count = [&](const recording::v1::Event& event) { opens += event.has_open() ? 1 : 0; };
+  while (session->counters()->live_tasks != 0) {
+    ASSERT_TRUE(session->drain(count));
+    ASSERT_TRUE(session->release_held());
+    ::sched_yield();
+  }
+  ASSERT_TRUE(session->stop());
+  while (*session->drain(count) != 0) {
+  }
+  EXPECT_EQ(opens, static_cast<size_t>(kOpens));
+  EXPECT_EQ(session->counters()->dropped, 0U);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ int memfd_of_self(const char* name) {
   const int from = must(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC), "open /proc/self/exe");
   const int to = must(::memfd_create(name, 0), "memfd_create");
   char buffer[65536];
-  for (ssize_t bytes = 0; (bytes = ::read(from, buffer, sizeof(buffer))) > 0;) must(::write(to, buffer, bytes), "write");
+  for (ssize_t bytes = 0; (bytes = ::read(from, buffer, sizeof(buffer))) > 0;)
+    must(::write(to, buffer, bytes), "write");
   ::close(from);
   return to;
 }

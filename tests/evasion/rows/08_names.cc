@@ -1,4 +1,5 @@
-// One file by other names: a symbolic link, dots, a descriptor's folder, /proc/self/root, deleted, O_TMPFILE, a hard link.
+// One file by other names: a symbolic link, dots, a descriptor's folder, /proc/self/root, deleted, O_TMPFILE, a hard
+// link.
 #include "tests/evasion/rows/row.h"
 
 using namespace row;
@@ -10,8 +11,8 @@ int main(int argc, char** argv) {
     must(::symlink("../file", "folder/symbolic"), "symlink");
     must(::link("file", "hard"), "link");
     const int folder = must(::open("folder", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open folder");
-    for (const std::string& name : {std::string("folder/symbolic"), std::string("folder/.././file"),
-                                    "/proc/self/root" + path}) {
+    for (const std::string& name :
+         {std::string("folder/symbolic"), std::string("folder/.././file"), "/proc/self/root" + path}) {
       must(::open(name.c_str(), O_RDONLY | O_CLOEXEC), name.c_str());
       truth({{"kind", "open"}, {"path", path}, {"ino", ino_of(path)}, {"claimed", name}});
     }

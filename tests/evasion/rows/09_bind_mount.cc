@@ -14,9 +14,7 @@ int main(int argc, char** argv) {
     must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
     must(::mount((scratch + "/secret").c_str(), (scratch + "/harmless").c_str(), nullptr, MS_BIND, nullptr), "bind");
     must(::open("harmless/file", O_RDONLY | O_CLOEXEC), "open");
-    truth({{"kind", "open"},
-           {"path", scratch + "/harmless/file"},
-           {"ino", ino_of(secret)},
-           {"fs_path~", "secret/file"}});
+    truth(
+        {{"kind", "open"}, {"path", scratch + "/harmless/file"}, {"ino", ino_of(secret)}, {"fs_path~", "secret/file"}});
   });
 }

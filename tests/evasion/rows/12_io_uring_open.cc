@@ -1,4 +1,5 @@
-// io_uring opens files without a system call for each: inline, by a worker, into the ring's own table, by a polling thread.
+// io_uring opens files without a system call for each: inline, by a worker, into the ring's own table, by a polling
+// thread.
 #include "tests/evasion/rows/uring.h"
 
 using namespace row;

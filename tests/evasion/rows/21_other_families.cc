@@ -27,7 +27,8 @@ int main(int argc, char** argv) {
         std::strcpy(to.sun_path, "listener");
         const int fd = must(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
         must(::connect(fd, as_sockaddr(to), sizeof(to)), "connect");
-        truth({{"kind", "socket"}, {"op", "connect"}, {"remote", "listener"}, {"target", std::to_string(outside_pid())}});
+        truth(
+            {{"kind", "socket"}, {"op", "connect"}, {"remote", "listener"}, {"target", std::to_string(outside_pid())}});
       },
       [] {
         sockaddr_un at{};

@@ -1,4 +1,5 @@
-// A process moves: double fork, new session, another parent, threads, namespaces, another cgroup. It stays the session's.
+// A process moves: double fork, new session, another parent, threads, namespaces, another cgroup. It stays the
+// session's.
 #include <linux/sched.h>
 
 #include <thread>

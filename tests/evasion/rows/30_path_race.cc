@@ -32,9 +32,13 @@ int main(int argc, char** argv) {
     is_over = true;
     flipper.join();
     // The runner counts: so many of each, and path and inode agree in all of them.
-    truth({{"race", std::to_string(kOpens)}, {"path", second}, {"ino", ino_of(second)},
+    truth({{"race", std::to_string(kOpens)},
+           {"path", second},
+           {"ino", ino_of(second)},
            {"count", std::to_string(seconds)}});
-    truth({{"race", std::to_string(kOpens)}, {"path", first}, {"ino", first_ino},
+    truth({{"race", std::to_string(kOpens)},
+           {"path", first},
+           {"ino", first_ino},
            {"count", std::to_string(kOpens - seconds)}});
   });
 }

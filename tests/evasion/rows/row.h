@@ -110,7 +110,8 @@ inline std::string copy_of_self(const std::string& name) {
   const int from = must(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC), "open /proc/self/exe");
   const int to = must(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0755), path.c_str());
   char buffer[65536];
-  for (ssize_t bytes = 0; (bytes = ::read(from, buffer, sizeof(buffer))) > 0;) must(::write(to, buffer, bytes), "write");
+  for (ssize_t bytes = 0; (bytes = ::read(from, buffer, sizeof(buffer))) > 0;)
+    must(::write(to, buffer, bytes), "write");
   ::close(from);
   ::close(to);
   return path;
