@@ -347,6 +347,7 @@ struct session_state {
 	__u64 untagged_children;	/* task_newtask could not make the child's tag */
 	__u64 dropped[CLASS_COUNT][DROP_COUNT];
 	__u64 folded;			/* what "folds" counts, in all; these have no sequence number */
+	__u64 holds;			/* processes held so far, for want of room in a ring */
 	__u64 is_lossless;		/* set by user space: who makes events faster than they are read is held (map "held") */
 	__u64 is_polled;		/* by user space: it looks by itself every few milliseconds, and need not be woken */
 };
@@ -364,7 +365,7 @@ CAIRN_LAYOUT_ASSERT(sizeof(struct exit_event) == 144, "exit_event has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct tag) == 16, "tag has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct fold_key) == 24, "fold_key has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct fold_count) == 24, "fold_count has a hole");
-CAIRN_LAYOUT_ASSERT(sizeof(struct session_state) == 128, "session_state has a hole");
+CAIRN_LAYOUT_ASSERT(sizeof(struct session_state) == 136, "session_state has a hole");
 
 #undef CAIRN_LAYOUT_ASSERT
 #ifdef __cplusplus

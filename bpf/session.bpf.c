@@ -8,7 +8,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 enum {
 	SESSIONS_MAX = 4096,
-	HELD_MAX = 65536,
+	HELD_MAX = 4096,
 	SIGSTOP = 19,
 };
 
@@ -142,7 +142,7 @@ static bool is_half_full(void *ring)
 	return ring && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2;
 }
 
-__hidden void hold_back(__u64 session_key)
+__hidden void hold_back(struct session_state *session, __u64 session_key)
 {
 	struct held_key key = {
 		.session_key = session_key,
@@ -157,6 +157,7 @@ __hidden void hold_back(__u64 session_key)
 		return;	/* it goes on, and what does not fit is counted */
 	now = bpf_ktime_get_boot_ns();
 	bpf_map_update_elem(&held, &key, &now, BPF_ANY);
+	__sync_fetch_and_add(&session->holds, 1);
 }
 
 /* Plain loads: these are BTF pointers, whose faults the kernel handles, and a helper per field costs more than the rest. */

@@ -59,7 +59,7 @@ void send_record(struct session_state *session, __u32 class, struct event_header
  * alone, where the signal is generated at once, and before the process is entered into "held": who finds it there and
  * continues it comes after the stop. What other threads and CPUs still have under way takes the other half.
  */
-void hold_back(__u64 session_key);
+void hold_back(struct session_state *session, __u64 session_key);
 void count_drop(struct session_state *session, __u32 class, __u32 reason);
 
 void fill_process(struct event_process *process, struct task_struct *task, __u32 tag_flags);

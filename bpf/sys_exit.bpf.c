@@ -167,6 +167,6 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 		record_tamper(session, scratch);
 	give_back(scratch);
 	if (session->is_lossless)
-		hold_back(owner.session_key);
+		hold_back(session, owner.session_key);
 	return 0;
 }

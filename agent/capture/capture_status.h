@@ -22,8 +22,8 @@ struct RingSizes {
 // on. kFull: every use is an event.
 enum class EventStream { kFolded, kFull };
 
-// kAccounted: what finds no room in a ring is counted, and a gap says so. kLossless: the process is held by SIGSTOP until
-// there is room; if its worker dies meanwhile, it stays held.
+// kAccounted: what finds no room in a ring is counted, and a gap says so. kLossless: the process is held by SIGSTOP
+// until there is room; if its worker dies meanwhile, it stays held.
 enum class LossPolicy { kAccounted, kLossless };
 
 struct CapturePolicy {

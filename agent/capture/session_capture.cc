@@ -73,6 +73,7 @@ struct SessionCapture::State {
   Drain drain;
   std::optional<FoldTable> folds;  // none: the full stream
   UniqueFd held;                   // none: nobody is held
+  uint64_t holds_released = 0;
 };
 
 int SessionCapture::State::on_record(void* self, void* record, size_t bytes) {
@@ -209,7 +210,9 @@ Result<size_t> SessionCapture::drain(const std::function<void(recording::v1::Eve
 }
 
 Result<void> SessionCapture::release_held() {
-  if (!state_->held) return {};
+  const uint64_t holds = state_->registration.counters().load(&bpf::session_state::holds);
+  if (!state_->held || holds == state_->holds_released) return {};
+  state_->holds_released = holds;
   bpf::held_key key{};
   std::vector<bpf::held_key> found;
   const bpf::held_key* before = nullptr;

@@ -47,7 +47,7 @@ constexpr const char* kHeldMap = "held";
 constexpr const char* kProtectedMap = "protected_pids";
 constexpr const char* kPidsMap = "pids";
 constexpr const char* kPinnedMaps[] = {kTagsMap,      kPidsMap,  kSessionsMap, kExecRingsMap,
-                                       kOpenRingsMap, kFoldsMap, kHeldMap, kProtectedMap};
+                                       kOpenRingsMap, kFoldsMap, kHeldMap,     kProtectedMap};
 
 // Needs one place per CPU and buffer: SCRATCH_PER_CPU in bpf/record.bpf.c.
 constexpr const char* kScratchMap = "scratches";

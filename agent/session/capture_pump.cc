@@ -65,8 +65,7 @@ std::optional<Error> CapturePump::failure() const {
 
 Result<size_t> CapturePump::drain() {
   const std::scoped_lock lock(mutex_);
-  Result<size_t> drained =
-      capture_.drain([this](recording::v1::Event event) { recorder_->add(std::move(event)); });
+  Result<size_t> drained = capture_.drain([this](recording::v1::Event event) { recorder_->add(std::move(event)); });
   if (!drained) return drained;
   if (const Result<void> released = capture_.release_held(); !released) return fail(released);
   return drained;

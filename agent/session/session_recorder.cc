@@ -31,7 +31,7 @@ void SessionRecorder::add(Event event) {
   bool must_notify = false;
   {
     const std::scoped_lock lock(mutex_);
-    queue_.push_back(std::move(event));
+    queue_.push_back({std::move(event), bytes});
     const size_t before = queued_bytes_.fetch_add(bytes);
     must_notify = is_resting_ || (before < kUrgentBytes && before + bytes >= kUrgentBytes);
   }
@@ -78,8 +78,7 @@ bool SessionRecorder::take(Queue& batch) {
 }
 
 void SessionRecorder::write(Queue& batch) {
-  for (Event& event : batch) {
-    const size_t bytes = cost(event);
+  for (auto& [event, bytes] : batch) {
     writer_.add(std::move(event));
     const size_t before = queued_bytes_.fetch_sub(bytes);
     if (before >= kQueueBytes && before - bytes < kQueueBytes) wake_();

@@ -51,7 +51,11 @@ class SessionRecorder {
   Result<void> seal(recording::v1::EndReason reason, uint64_t kernel_issued, std::chrono::milliseconds patience);
 
  private:
-  using Queue = std::vector<recording::v1::Event>;
+  struct Queued {
+    recording::v1::Event event;
+    size_t bytes;  // what it counts for
+  };
+  using Queue = std::vector<Queued>;
 
   void run();
   bool take(Queue& batch);

@@ -22,7 +22,9 @@ namespace {
 constexpr const char* kIntroduction =
     "cairn-agent - recorded SSH sessions on this host, without a port of its own\n\n"
     "  cairn-agent --proxy-address proxy.example.com --token SECRET --ca-pin sha256:PIN   join a cluster and serve\n"
-    "  cairn-agent                                                                        serve, as the file says\n\n";
+    "  cairn-agent                                                                        serve, as the file says\n"
+    "  cairn-agent doctor                                                                 what this host can "
+    "capture\n\n";
 
 int say(int status, const Error& error) {
   fmt::print(stderr, "cairn-agent: {}\n", error.message);

@@ -1,3 +1,4 @@
+#include "agent/capture/canary.h"
 #include "agent/supervisor/supervisor.h"
 
 #include <sys/utsname.h>
@@ -106,7 +107,7 @@ Result<void> Supervisor::start_capture() {
   Result<CaptureHost> started = CaptureHost::start(options_.bpf_dir, log_);
   if (started) {
     capture_ = std::move(*started);
-    return {};
+    return check_capture();
   }
   if (options_.require_capture) {
     return fail(started,
@@ -116,6 +117,22 @@ Result<void> Supervisor::start_capture() {
   capture_error_ = started.error().message;
   log_.error("capture.unavailable", kv_error(started.error()));
   return {};
+}
+
+// That programs are attached is no proof that they see: one operation of each class is done, and must be seen.
+Result<void> Supervisor::check_capture() {
+  const Result<CanaryReport> canary = run_canary(options_.bpf_dir, {"/proc/self/exe", "canary"});
+  if (canary && canary->missed.empty()) return {};
+  std::string missed;
+  if (canary) {
+    for (const std::string& name : canary->missed) missed += (missed.empty() ? "" : ", ") + name;
+  }
+  capture_error_ = canary ? "attached, and yet blind for: " + missed : canary.error().message;
+  log_.error("capture.blind", kv("error", capture_error_));
+  if (!options_.require_capture) return {};
+  return fail(Errc::kUnsupported, fmt::format("the capture of this host does not work: {}; see cairn-agent doctor "
+                                              "(to go on without: --require-capture=false)",
+                                              capture_error_));
 }
 
 KernelSessions Supervisor::kernel_sessions() {

@@ -43,6 +43,7 @@ class Supervisor {
   awaitable<void> announce_and_listen();
   awaitable<void> rest_capture();  // when no session has been for a while, the host pays nothing for system calls
   Result<void> start_capture();
+  Result<void> check_capture();
   void start_parts();
   KernelSessions kernel_sessions();
 

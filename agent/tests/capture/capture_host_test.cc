@@ -10,6 +10,7 @@
 
 #include <gmock/gmock.h>
 
+#include "agent/capture/canary.h"
 #include "agent/capture/bpffs.h"
 #include "agent/capture/tier.h"
 #include "agent/tests/capture/live_capture.h"
@@ -62,6 +63,22 @@ TEST_F(CaptureHostWithRoot, TracesSystemCallsWhileASessionIsRegistered) {
   // With nobody left it comes back for the next one.
   const Recorded recorded = record([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0 ? 0 : 1; });
   EXPECT_THAT(recorded.opens_of("/dev/null"), testing::SizeIs(1));
+}
+
+TEST_F(CaptureHostWithRoot, ShowsItsCanaryOneEventOfEachClass) {
+  const Result<CanaryReport> report = run_canary(bpf_dir(), {"/bin/true"});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_THAT(report->missed, IsEmpty());
+  EXPECT_THAT(report->seen, testing::IsSupersetOf({"exec", "failed exec", "exit", "open", "failed open", "change",
+                                                   "connect", "socket", "tamper"}));
+}
+
+TEST_F(CaptureHostWithRoot, MissesTheCanaryOfAHookThatIsGone) {
+  ASSERT_TRUE(std::filesystem::remove(bpf_dir() / tiers()[0].folder() / "on_socket_state"));
+  ASSERT_TRUE(std::filesystem::create_directory(bpf_dir() / tiers()[0].folder() / "on_socket_state"));
+  const Result<CanaryReport> report = run_canary(bpf_dir(), {"/bin/true"});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_THAT(report->missed, testing::ElementsAre("connect"));
 }
 
 TEST_F(CaptureHostWithRoot, LoadsAnewWhenAPinIsMissing) {

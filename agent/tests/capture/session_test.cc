@@ -250,8 +250,8 @@ TEST_F(SessionWithFolds, NeverFoldsAnOpenForWriting) {
 // Its rings hold a few events, it makes ten thousand, and nobody reads for a while: it waits.
 TEST_F(SessionInTheKernel, ThatMustLoseNothingIsHeldUntilItsRingsAreRead) {
   constexpr int kOpens = 10000;
-  Result<SessionCapture> session = SessionCapture::open(bpf_dir(), 95, {.exec_bytes = 65536, .open_bytes = 65536},
-                                                        {.loss = LossPolicy::kLossless});
+  Result<SessionCapture> session =
+      SessionCapture::open(bpf_dir(), 95, {.exec_bytes = 65536, .open_bytes = 65536}, {.loss = LossPolicy::kLossless});
   ASSERT_TRUE(session) << session.error().message;
   GatedChild child([&] {
     for (int i = 0; i < kOpens; ++i) ::close(::open("/proc/self/stat", O_RDONLY | O_CLOEXEC));

@@ -1,0 +1,173 @@
+#include "agent/capture/canary.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <set>
+
+#include "agent/capture/session_capture.h"
+#include "base/bytes.h"
+#include "base/unique_fd.h"
+
+namespace cairn::agent {
+namespace {
+
+using recording::v1::Event;
+
+constexpr std::chrono::seconds kLimit{5};
+constexpr const char* kNowhere = "/nonexistent/cairn-canary";
+
+struct Class {
+  const char* name;
+  const char* hook;  // without it the class is not expected
+  bool (*is_it)(const Event&);
+};
+
+bool is_datagram(const Event& event) {
+  return event.has_socket() && event.socket().action() == recording::v1::SOCKET_ACTION_SEND;
+}
+
+constexpr std::array kClasses = {
+    Class{"exec", "on_exec", [](const Event& event) { return event.has_exec() && event.exec().result() == 0; }},
+    Class{"failed exec", "on_sys_exit", [](const Event& event) { return event.has_exec() && event.exec().result() < 0; }},
+    Class{"exit", "on_task_exit", [](const Event& event) { return event.has_process_exit(); }},
+    Class{"open", "on_sys_exit", [](const Event& event) { return event.has_open() && event.open().has_file(); }},
+    Class{"failed open", "on_sys_exit", [](const Event& event) { return event.has_open() && event.open().result() < 0; }},
+    Class{"change", "on_sys_exit", [](const Event& event) { return event.has_change(); }},
+    Class{"connect", "on_socket_state", [](const Event& event) { return event.has_connect(); }},
+    Class{"socket", "on_sys_exit", [](const Event& event) { return event.has_socket() && !is_datagram(event); }},
+    Class{"datagram", "on_datagram_4", is_datagram},
+    Class{"tamper", "on_sys_exit", [](const Event& event) { return event.has_tamper(); }},
+};
+
+sockaddr_in loopback(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// One operation of each class, none of which changes anything. In a child of a process with threads: system calls alone.
+void do_one_of_each(char* const* program) {
+  ::close(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  ::open(kNowhere, O_RDONLY | O_CLOEXEC);
+  ::unlink(kNowhere);
+  const sockaddr_in discard = loopback(9);
+  const auto* address = reinterpret_cast<const sockaddr*>(&discard);
+  ::connect(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), address, sizeof(discard));
+  sockaddr_un unnamed{};
+  unnamed.sun_family = AF_UNIX;
+  ::bind(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), reinterpret_cast<const sockaddr*>(&unnamed),
+         sizeof(unnamed.sun_family));
+  ::syscall(SYS_bpf, -1, nullptr, 0);
+  ::execv(kNowhere, program);
+  const pid_t child = ::_Fork();
+  if (child == 0) {
+    // Behind an exec: from then on the datagram hooks know the task.
+    ::execv(program[0], program);
+    ::_exit(127);
+  }
+  ::sendto(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "", 0, 0, address, sizeof(discard));
+  ::waitpid(child, nullptr, 0);
+}
+
+// Held at a gate until it is tagged.
+class Bird {
+ public:
+  explicit Bird(const std::vector<std::string>& program) {
+    std::vector<char*> argv;
+    for (const std::string& argument : program) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return;
+    pid_ = ::_Fork();
+    if (pid_ == 0) {
+      ::close(ends[1]);
+      char byte = 0;
+      if (::read(ends[0], &byte, 1) != 1) ::_exit(1);
+      const pid_t worker = ::_Fork();  // a child is known by pid too, a tagged task only after an exec
+      if (worker == 0) {
+        do_one_of_each(argv.data());
+        ::_exit(0);
+      }
+      ::waitpid(worker, nullptr, 0);
+      ::_exit(0);
+    }
+    ::close(ends[0]);
+    gate_ = UniqueFd(ends[1]);
+    pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  }
+  ~Bird() {
+    gate_.reset();
+    if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
+  }
+  Bird(const Bird&) = delete;
+
+  int pidfd() const { return pidfd_.get(); }
+  void fly() { (void)!::write(gate_.get(), "g", 1); }
+  void end() const { ::kill(pid_, SIGKILL); }
+
+ private:
+  pid_t pid_ = -1;
+  UniqueFd gate_;
+  UniqueFd pidfd_;
+};
+
+}  // namespace
+
+Result<CanaryReport> run_canary(const std::filesystem::path& bpf_dir, const std::vector<std::string>& program) {
+  Result<SessionCapture> capture = SessionCapture::open(bpf_dir, read_le64(random_bytes(8).data()) | 1, {},
+                                                        {.stream = EventStream::kFull});
+  if (!capture) return fail(capture);
+  Bird bird(program);
+  if (bird.pidfd() < 0) return fail_errno("start the canary");
+  if (Result<void> tagged = capture->tag(bird.pidfd()); !tagged) return fail(tagged, "tag the canary");
+  bird.fly();
+
+  std::set<std::string> seen;
+  const auto note = [&](const Event& event) {
+    for (const Class& one : kClasses) {
+      if (one.is_it(event)) seen.insert(one.name);
+    }
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  for (;;) {
+    if (const Result<size_t> drained = capture->drain(note); !drained) return fail(drained);
+    const Result<SessionCounters> counters = capture->counters();
+    if (!counters) return fail(counters);
+    if (counters->live_tasks == 0) break;
+    if (std::chrono::steady_clock::now() > deadline) {
+      bird.end();
+      return fail(Errc::kUnavailable, "the canary of the capture did not end");
+    }
+    pollfd ring{.fd = capture->epoll_fd(), .events = POLLIN, .revents = 0};
+    ::poll(&ring, 1, 5);
+  }
+  if (Result<void> stopped = capture->stop(); !stopped) return fail(stopped);
+  for (Result<size_t> drained = capture->drain(note); drained && *drained != 0;) drained = capture->drain(note);
+
+  CanaryReport report;
+  const std::vector<std::string>& hooks = capture->status().hooks;
+  for (const Class& one : kClasses) {
+    if (seen.contains(one.name)) {
+      report.seen.emplace_back(one.name);
+    } else if (std::ranges::find(hooks, one.hook) != hooks.end()) {
+      report.missed.emplace_back(one.name);
+    }
+  }
+  return report;
+}
+
+}  // namespace cairn::agent
