@@ -40,10 +40,12 @@ bool is_datagram(const Event& event) {
 
 constexpr std::array kClasses = {
     Class{"exec", "on_exec", [](const Event& event) { return event.has_exec() && event.exec().result() == 0; }},
-    Class{"failed exec", "on_sys_exit", [](const Event& event) { return event.has_exec() && event.exec().result() < 0; }},
+    Class{"failed exec", "on_sys_exit",
+          [](const Event& event) { return event.has_exec() && event.exec().result() < 0; }},
     Class{"exit", "on_task_exit", [](const Event& event) { return event.has_process_exit(); }},
     Class{"open", "on_sys_exit", [](const Event& event) { return event.has_open() && event.open().has_file(); }},
-    Class{"failed open", "on_sys_exit", [](const Event& event) { return event.has_open() && event.open().result() < 0; }},
+    Class{"failed open", "on_sys_exit",
+          [](const Event& event) { return event.has_open() && event.open().result() < 0; }},
     Class{"change", "on_sys_exit", [](const Event& event) { return event.has_change(); }},
     Class{"connect", "on_socket_state", [](const Event& event) { return event.has_connect(); }},
     Class{"socket", "on_sys_exit", [](const Event& event) { return event.has_socket() && !is_datagram(event); }},
@@ -59,7 +61,8 @@ sockaddr_in loopback(uint16_t port) {
   return address;
 }
 
-// One operation of each class, none of which changes anything. In a child of a process with threads: system calls alone.
+// One operation of each class, none of which changes anything. In a child of a process with threads: system calls
+// alone.
 void do_one_of_each(char* const* program) {
   ::close(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   ::open(kNowhere, O_RDONLY | O_CLOEXEC);
@@ -128,8 +131,8 @@ class Bird {
 }  // namespace
 
 Result<CanaryReport> run_canary(const std::filesystem::path& bpf_dir, const std::vector<std::string>& program) {
-  Result<SessionCapture> capture = SessionCapture::open(bpf_dir, read_le64(random_bytes(8).data()) | 1, {},
-                                                        {.stream = EventStream::kFull});
+  Result<SessionCapture> capture =
+      SessionCapture::open(bpf_dir, read_le64(random_bytes(8).data()) | 1, {}, {.stream = EventStream::kFull});
   if (!capture) return fail(capture);
   Bird bird(program);
   if (bird.pidfd() < 0) return fail_errno("start the canary");

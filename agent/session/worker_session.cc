@@ -135,7 +135,8 @@ std::optional<audit::v1::AuditEvent> WorkerSession::refusal(const Error& why) co
 
 // None when the policy can do without.
 Result<std::optional<SessionCapture>> WorkerSession::open_capture() const {
-  Result<SessionCapture> capture = SessionCapture::open(options_.bpf_dir, session_key_, options_.rings);
+  Result<SessionCapture> capture =
+      SessionCapture::open(options_.bpf_dir, session_key_, options_.rings, options_.capture_policy);
   if (capture) return std::optional<SessionCapture>(std::move(*capture));
   if (policy_.require_kernel_events())
     return fail(capture, "your role requires the recording of kernel events, and this node cannot give it");
@@ -156,7 +157,7 @@ recording::v1::Begin WorkerSession::describe(const std::string& login, const Cap
   begin.set_boot_id(boot_id());
   begin.set_agent_version(CAIRN_VERSION);
   begin.set_kernel(kernel_release());
-  begin.set_policy("accounted");
+  begin.set_policy(options_.capture_policy.loss == LossPolicy::kLossless ? "lossless" : "accounted");
   if (capture == nullptr) return begin;
   begin.set_session_key(session_key_);
   begin.set_capture_tier(capture->tier);

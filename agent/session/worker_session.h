@@ -35,6 +35,7 @@ struct WorkerSessionOptions {
   uint64_t spool_quota_bytes = 0;
   std::filesystem::path bpf_dir;
   RingSizes rings;
+  CapturePolicy capture_policy;
   std::chrono::seconds linger_limit{0};    // the node's own; 0 = only the policy's
   std::vector<std::string> login_program;  // path and arguments
   std::string pam_dir;                     // empty = /etc/pam.d

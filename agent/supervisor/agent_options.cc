@@ -43,6 +43,10 @@ void AgentOptions::declare(Options& table) {
             "Directory on a bpffs for the pinned programs and maps; mounted when it is not on one");
   table.add("require_capture", &require_capture,
             "End when the kernel accepts no capture tier; --require-capture=false goes on without");
+  table.add("recording_policy", &recording_policy,
+            "accounted: kernel events that find no room are counted; lossless: programs that are too fast are held");
+  table.add("events", &events,
+            "folded: reading of libraries and locales is counted per program; full: each use is an event");
   table.add(
       "linger_limit", &linger_limit,
       "How long a recording stays open after the terminal while processes live, at most; 0 leaves it to the role");
@@ -56,6 +60,13 @@ Result<void> AgentOptions::check() {
   const Result<LogLevel> parsed_level = parse_log_level(log_level);
   if (!parsed_level) return fail(parsed_level, "log_level");
   level = *parsed_level;
+  if (recording_policy != "accounted" && recording_policy != "lossless") {
+    return fail(Errc::kInvalid,
+                fmt::format("recording_policy \"{}\": it must be accounted or lossless", recording_policy));
+  }
+  if (events != "folded" && events != "full") {
+    return fail(Errc::kInvalid, fmt::format("events \"{}\": it must be folded or full", events));
+  }
   if (proxy_address.empty())
     return fail(Errc::kInvalid,
                 fmt::format("proxy_address is not set; pass --proxy-address or write it into {}", kDefaultConfig));

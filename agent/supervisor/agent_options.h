@@ -27,6 +27,8 @@ struct AgentOptions {
   std::map<std::string, std::string> labels;
   std::filesystem::path bpf_dir = "/sys/fs/bpf/cairn";
   bool require_capture = true;
+  std::string recording_policy = "accounted";
+  std::string events = "folded";
   std::chrono::seconds linger_limit{0};
   uint64_t spool_quota_bytes = uint64_t{1} << 30;
   uint64_t max_sessions = 1000;

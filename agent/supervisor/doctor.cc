@@ -34,7 +34,8 @@ struct Optional {
 
 constexpr Optional kOptional[] = {
     {"on_datagram_4", "datagrams to an address (UDP without connect) make no event", "mount cgroup2 on /sys/fs/cgroup"},
-    {"on_cgroup_move", "moves between cgroups make no event; the session keeps its tag", "a kernel with CONFIG_CGROUPS"},
+    {"on_cgroup_move", "moves between cgroups make no event; the session keeps its tag",
+     "a kernel with CONFIG_CGROUPS"},
     {"on_signal", "signals to the agent make no event, and ptrace(2) into others is noticed a moment later",
      "a kernel with CONFIG_FTRACE"},
 };
@@ -65,11 +66,13 @@ void print_hooks(const std::vector<std::string>& hooks) {
       fmt::print("missing       {}: {}. To have it: {}\n", optional.hook, optional.without, optional.remedy);
     }
   }
-  const bool has_uring = std::ranges::any_of(hooks, [](const auto& hook) { return hook.starts_with("on_uring_submit"); }) &&
-                         std::ranges::any_of(hooks, [](const auto& hook) { return hook.starts_with("on_uring_complete"); });
+  const bool has_uring =
+      std::ranges::any_of(hooks, [](const auto& hook) { return hook.starts_with("on_uring_submit"); }) &&
+      std::ranges::any_of(hooks, [](const auto& hook) { return hook.starts_with("on_uring_complete"); });
   if (!has_uring && ::access("/proc/sys/kernel/io_uring_disabled", F_OK) == 0) {
-    fmt::print("missing       io_uring: opens and changes by io_uring make no event. To close it: "
-               "sysctl kernel.io_uring_disabled=2\n");
+    fmt::print(
+        "missing       io_uring: opens and changes by io_uring make no event. To close it: "
+        "sysctl kernel.io_uring_disabled=2\n");
   }
 }
 

@@ -37,6 +37,16 @@ TEST(AgentOptions, SayWhichProxyIsMissing) {
   EXPECT_THAT(checked.error().message, HasSubstr("proxy_address is not set"));
 }
 
+TEST(AgentOptions, RefusePolicyWordsThatTheyDoNotKnow) {
+  AgentOptions options;
+  EXPECT_TRUE(read(options, {"--proxy-address=p", "--name=n", "--recording-policy=lossless", "--events=full"}));
+  const Result<void> policy = read(options, {"--proxy-address=p", "--name=n", "--recording-policy=strict"});
+  ASSERT_FALSE(policy);
+  EXPECT_THAT(policy.error().message, HasSubstr("it must be accounted or lossless"));
+  AgentOptions others;
+  EXPECT_FALSE(read(others, {"--proxy-address=p", "--name=n", "--events=some"}));
+}
+
 TEST(AgentOptions, MakeRelativeFoldersAbsoluteForWorkersThatStandElsewhere) {
   AgentOptions options;
   ASSERT_TRUE(read(options, {"--proxy-address=p", "--name=n", "--data-dir=state", "--bpf-dir=pins"}));
