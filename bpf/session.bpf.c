@@ -14,6 +14,7 @@ enum {
 
 struct tags_map tags SEC(".maps");
 struct pids_map pids SEC(".maps");
+struct protected_map protected_pids SEC(".maps");
 
 /* By sizes, not by types: 6.1 takes a map without BTF, as user space makes it, for unlike a prototype with it. */
 struct state_map {

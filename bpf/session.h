@@ -30,11 +30,24 @@ struct pids_map {
 };
 extern struct pids_map pids SEC(".maps");
 
+/* Thread groups of the agent: who signals one is recorded. User space puts them in; they leave when they end. */
+struct protected_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);	/* tgid */
+	__type(value, __u32);
+};
+extern struct protected_map protected_pids SEC(".maps");
+
 /* Whose task it is. */
 struct owner {
 	__u64 session_key;
 	__u32 tag_flags;
 	__u32 reserved;
+};
+
+enum {
+	CLONE_NEW = 0x7e020080,	/* linux/sched.h: every CLONE_NEW* */
 };
 
 /*

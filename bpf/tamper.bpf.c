@@ -10,26 +10,17 @@
 enum {
 	PTRACE_ATTACH = 16,
 	PTRACE_SEIZE = 0x4206,
+	SIGCHLD = 17,
 	SIGSTOP = 19,
 	SEND_SIG_PRIV = 1,	/* include/linux/sched/signal.h: in place of a pointer */
 	PR_SET_MM = 35,
 	PROT_EXEC = 4,
 	MAP_ANONYMOUS = 0x20,
-	CLONE_NEW = 0x7e020080,	/* linux/sched.h: every CLONE_NEW* */
 	MODULE_LOADED = 1,
 	MODULE_REMOVED = 2,
 	KERNEL_LOADED = 3,
 	CGROUP_PATH_MAX = 4096,
-	PROTECTED_MAX = 1024,
 };
-
-/* Thread groups of the agent: who signals one is recorded. User space puts them in. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PROTECTED_MAX);
-	__type(key, __u32);	/* tgid */
-	__type(value, __u32);
-} protected_pids SEC(".maps");
 
 /* From 6.2 on. */
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym __weak;
@@ -214,8 +205,8 @@ int BPF_PROG(on_signal, int signal, void *info, struct task_struct *target, int 
 
 	if (signal == SIGSTOP && (__u64)info == SEND_SIG_PRIV)
 		taint_attached(target);
-	if (!bpf_map_lookup_elem(&protected_pids, &pid))
-		return 0;
+	if (signal == SIGCHLD || !bpf_map_lookup_elem(&protected_pids, &pid))
+		return 0;	/* the end of a login process tells its parent, who is the agent */
 	session = session_of(bpf_get_current_task_btf(), &owner);
 	if (!session)
 		return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "bpf/session.h"
+#include "bpf/record.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -7,6 +7,24 @@
 enum {
 	SIGNAL_GROUP_EXIT = 0x4,	/* include/linux/sched/signal.h */
 };
+
+/* clone(2) into new namespaces, in the parent. */
+static void record_namespaces(struct session_state *session, const struct owner *owner, struct task_struct *child,
+			      unsigned long clone_flags)
+{
+	struct scratch *scratch = take_scratch(session, owner, CLASS_EXEC, EVENT_TAMPER);
+	struct tamper_event *event;
+
+	if (!scratch)
+		return;
+	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_TAMPER, tamper_event);
+	event->op = TAMPER_NAMESPACE;
+	event->detail = clone_flags & CLONE_NEW;
+	event->target_pid = child->tgid;
+	event->target_start_boot_ns = child->start_boottime;
+	finish_record(session, scratch, sizeof(*event));
+	give_back(scratch);
+}
 
 /*
  * A task has been made and does not run yet. Hook: tracepoint task_newtask in copy_process(), and not
@@ -18,6 +36,7 @@ int BPF_PROG(on_task_new, struct task_struct *child, unsigned long clone_flags)
 	struct tag *mine = bpf_task_storage_get(&tags, bpf_get_current_task_btf(), NULL, 0);
 	struct session_state *session;
 	struct tag inherited = {};
+	struct owner owner = {};
 	struct tag *made;
 	__u32 pid = child->pid;
 
@@ -36,6 +55,11 @@ int BPF_PROG(on_task_new, struct task_struct *child, unsigned long clone_flags)
 		__sync_fetch_and_add(&session->untagged_children, 1);
 	else if (!(inherited.flags & TAG_INJECTED))
 		__sync_fetch_and_add(&session->tasks_born, 1);
+	if (clone_flags & CLONE_NEW) {
+		owner.session_key = inherited.session_key;
+		owner.tag_flags = inherited.flags;
+		record_namespaces(session, &owner, child, clone_flags);
+	}
 	return 0;
 }
 
@@ -84,6 +108,8 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 	struct session_state *session;
 	__u32 pid = task->pid;
 
+	if (task->pid == task->tgid)
+		bpf_map_delete_elem(&protected_pids, &pid);
 	if (!tag)
 		return 0;
 	bpf_map_delete_elem(&pids, &pid);

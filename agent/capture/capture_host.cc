@@ -74,7 +74,7 @@ Result<CaptureHost> CaptureHost::start(std::filesystem::path bpf_dir, Log log) {
   Result<PinnedTier> pinned = adopt_or_load(bpf_dir, log);
   if (!pinned) return fail(pinned);
   remove_idle_builds(bpf_dir, pinned->folder, log);
-  if (const Result<bool> rested = detach_on_demand(pinned->folder); !rested) return fail(rested);
+  if (Result<void> done = protect_this_process(pinned->folder); !done) return fail(done);
   return CaptureHost(std::move(pinned->folder), std::move(pinned->status));
 }
 

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
@@ -14,6 +16,8 @@ namespace cairn::agent {
 namespace {
 
 constexpr size_t kFolderNameLength = 12;
+constexpr std::chrono::seconds kDetachLimit{5};
+constexpr std::chrono::milliseconds kDetachStep{5};
 
 bool is_pin_folder(std::string_view name) {
   if (name.ends_with(kPartialSuffix)) name.remove_suffix(kPartialSuffix.size());
@@ -61,6 +65,29 @@ Result<void> attach(const std::filesystem::path& folder, const Program& program)
   return {};
 }
 
+// The kernel gives a pinned link up some time after its pin is gone (a grace period of RCU, then a worker). A program
+// that was attached anew in between would run twice for each call and record it twice: so this returns when it is off.
+Result<void> detach(const std::filesystem::path& pin) {
+  bpf_link_info info{};
+  uint32_t info_bytes = sizeof(info);
+  {
+    const UniqueFd link(bpf_obj_get(pin.c_str()));
+    if (!link) return fail_errno(fmt::format("open pinned link {}", pin.string()));
+    if (bpf_obj_get_info_by_fd(link.get(), &info, &info_bytes) != 0) return fail_errno(pin.string());
+  }
+  if (::unlink(pin.c_str()) != 0) return fail_errno(pin.string());
+  const auto deadline = std::chrono::steady_clock::now() + kDetachLimit;
+  while (UniqueFd(bpf_link_get_fd_by_id(info.id))) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return fail(Errc::kUnavailable, fmt::format("{} is still attached; something else holds its link", pin.string()));
+    }
+    std::this_thread::sleep_for(kDetachStep);
+  }
+  // Its number is given back a moment before the program is taken off.
+  std::this_thread::sleep_for(kDetachStep);
+  return {};
+}
+
 }  // namespace
 
 std::string on_demand_pin(const Program& program) { return fmt::format("{}{}", program.name, kProgramSuffix); }
@@ -82,7 +109,7 @@ Result<bool> detach_on_demand(const std::filesystem::path& folder) {
   for (const Program& program : tier->programs) {
     const std::filesystem::path pin = folder / program.name;
     if (!program.is_on_demand || !is_there(pin)) continue;
-    if (::unlink(pin.c_str()) != 0) return fail_errno(pin.string());
+    if (Result<void> detached = detach(pin); !detached) return fail(detached);
     was_attached = true;
   }
   return was_attached;
@@ -135,6 +162,15 @@ Result<void> unregister(const UniqueFd& outer, uint64_t session_key) {
   // For a map of maps the kernel ends this call with synchronize_rcu (maybe_wait_bpf_programs in kernel/bpf/syscall.c).
   if (bpf_map_delete_elem(outer.get(), &session_key) == 0 || errno == ENOENT) return {};
   return fail_errno(fmt::format("unregister session {}", session_key));
+}
+
+Result<void> protect_this_process(const std::filesystem::path& folder) {
+  const Result<UniqueFd> pids = open_pinned_map(folder, kProtectedMap);
+  if (!pids) return fail(pids);
+  const auto pid = static_cast<uint32_t>(::getpid());
+  const uint32_t is_protected = 1;
+  if (bpf_map_update_elem(pids->get(), &pid, &is_protected, BPF_ANY) == 0) return {};
+  return fail_errno("enter this process among those whose signals are recorded");
 }
 
 Result<void> remove_pins(const std::filesystem::path& folder) {

@@ -46,6 +46,9 @@ Result<UniqueFd> inner_map(const UniqueFd& outer, uint64_t session_key);
 // Unregisters; succeeds when nothing was registered. Waits until no BPF program holds the inner map any more.
 Result<void> unregister(const UniqueFd& outer, uint64_t session_key);
 
+// Who sends a signal to this process, from a session, is recorded. Until it ends.
+Result<void> protect_this_process(const std::filesystem::path& folder);
+
 // Removes a folder of pins, which detaches what nobody else holds. Succeeds when there is none.
 Result<void> remove_pins(const std::filesystem::path& folder);
 

@@ -158,6 +158,7 @@ Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint6
   if (!pids) return fail(pids);
   Result<SessionRegistration> registration = SessionRegistration::make(pinned->folder, session_key, sizes);
   if (!registration) return fail(registration);
+  if (Result<void> done = protect_this_process(pinned->folder); !done) return fail(done);
   if (Result<void> attached = attach_on_demand(pinned->folder); !attached) return fail(attached);
   auto state = std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(pids),
                                        *std::move(registration));

@@ -60,9 +60,12 @@ TEST_F(CaptureHostWithRoot, TracesSystemCallsWhileASessionIsRegistered) {
   EXPECT_TRUE(*host_->rest_when_idle());
   EXPECT_FALSE(std::filesystem::exists(link));
   EXPECT_FALSE(*host_->rest_when_idle());
-  // With nobody left it comes back for the next one.
-  const Recorded recorded = record([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0 ? 0 : 1; });
-  EXPECT_THAT(recorded.opens_of("/dev/null"), testing::SizeIs(1));
+  // It comes back for the next one, and never runs twice, however soon that is.
+  for (int i = 0; i < 5; ++i) {
+    const Recorded recorded = record([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0 ? 0 : 1; });
+    EXPECT_THAT(recorded.opens_of("/dev/null"), testing::SizeIs(1));
+    EXPECT_TRUE(*host_->rest_when_idle());
+  }
 }
 
 TEST_F(CaptureHostWithRoot, ShowsItsCanaryOneEventOfEachClass) {
