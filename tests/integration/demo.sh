@@ -1,10 +1,13 @@
 # scripts/demo: stays up after its session, answers the commands that it prints, and leaves nothing behind after Ctrl-C.
 source "$(dirname "$0")/lib.sh"
 make_cluster  # skipped here where no kernel events are to be had
-left_behind() { ls -d /tmp/cairn-demo.* 2>/dev/null; mount | grep cairn-demo; getent passwd cairn-demo; pgrep -af /tmp/cairn-demo; }
-! left_behind >"$tmp/before" || skip "a demo is here already: $(head -n 1 "$tmp/before")"
+left_behind() { { ls -d /tmp/cairn-demo.* 2>/dev/null; mount | grep cairn-demo; getent passwd cairn-demo; pgrep -af /tmp/cairn-demo; } | grep .; }
+! pgrep -af /tmp/cairn-demo >"$tmp/before" || skip "a demo is here already: $(head -n 1 "$tmp/before")"
+mount | awk '$3 ~ "^/tmp/cairn-demo" { print $3 }' | xargs -r umount -l  # of a demo that was killed
+rm -rf /tmp/cairn-demo.*
 
-say "--once"
+say "--once, after a demo that was killed and could not remove its account"
+id cairn-demo >/dev/null 2>&1 || useradd --no-create-home --home-dir /tmp/cairn-demo.killed/account cairn-demo
 "$source_root/scripts/demo" --once >"$tmp/once.log" 2>&1 || die "scripts/demo --once ended with $?: $(tail -n 30 "$tmp/once.log")"
 [[ $(grep -c '^  yes ' "$tmp/once.log") -eq 10 ]] || die "not all is in the recording: $(tail -n 30 "$tmp/once.log")"
 ! left_behind || die "--once left this behind"

@@ -1,4 +1,5 @@
-// How much work each program is for the kernel's verifier: printed, so that a growth is seen before a kernel's limit is met.
+// How much work each program is for the kernel's verifier: printed, so that a growth is seen before a kernel's limit is
+// met.
 #include <algorithm>
 #include <iostream>
 #include <regex>
@@ -14,7 +15,7 @@
 namespace cairn::agent {
 namespace {
 
-constexpr long kLimit = 200'000;       // a fifth of the kernel's own (1 000 000 from 5.2 on)
+constexpr long kLimit = 200'000;         // a fifth of the kernel's own (1 000 000 from 5.2 on)
 constexpr uint32_t kStatisticsOnly = 4;  // BPF_LOG_STATS
 
 // Instructions that the verifier walked; -1: the kernel refuses the program.
