@@ -18,7 +18,8 @@ bool ReorderWindow::leaves_later(const Waiting& a, const Waiting& b) {
 void ReorderWindow::add(Event event) {
   const size_t bytes = event.ByteSizeLong() + kOverheadBytes;
   const uint64_t boot_ns = event.boot_ns();
-  heap_.push_back({.boot_ns = boot_ns, .arrival = arrivals_++, .bytes = bytes, .event = std::move(event)});
+  heap_.push_back(
+      {.boot_ns = boot_ns, .arrival = arrivals_++, .bytes = bytes, .event = std::make_unique<Event>(std::move(event))});
   std::ranges::push_heap(heap_, leaves_later);
   bytes_ += bytes;
 }
@@ -29,7 +30,7 @@ std::optional<Event> ReorderWindow::take_until(uint64_t boot_ns) {
   Waiting earliest = std::move(heap_.back());
   heap_.pop_back();
   bytes_ -= earliest.bytes;
-  return std::move(earliest.event);
+  return std::move(*earliest.event);
 }
 
 }  // namespace cairn::recorder

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -29,7 +30,7 @@ class ReorderWindow {
     uint64_t boot_ns;
     uint64_t arrival;
     size_t bytes;
-    Event event;
+    std::unique_ptr<Event> event;  // not by value: a heap moves its elements about, and to move an Event is to swap two
   };
   static bool leaves_later(const Waiting& a, const Waiting& b);
 

@@ -231,7 +231,8 @@ Result<void> SessionCapture::release_held() {
 }
 
 Result<void> SessionCapture::report_folds(const std::function<void(recording::v1::Event)>& sink) {
-  return state_->folds ? state_->folds->report(state_->registration.folds(), sink) : Result<void>();
+  std::optional<FoldTable>& folds = state_->folds;
+  return folds ? folds->report(state_->registration.folds(), sink) : Result<void>();
 }
 
 Result<SessionCounters> SessionCapture::counters() const {
