@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "bpf/sys_exit.h"
+#include "bpf/call.h"
 
 #include <bpf/bpf_core_read.h>
 

@@ -12,6 +12,16 @@ struct opened {
 	__s32 result;
 };
 
+/* How far the descriptors of a received message, or of several, have been recorded. Addresses in the caller's memory. */
+struct receiving {
+	__u64 message;		/* the next one's struct msghdr */
+	__u64 control;		/* the next struct cmsghdr */
+	__u64 control_bytes;	/* from there on */
+	__u64 descriptors;
+	__u32 descriptor_count;
+	__u32 messages;		/* still to come */
+};
+
 struct scratch;
 
 /* Of scratch->opened. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "bpf/sys_exit.h"
+#include "bpf/call.h"
 
 #include <bpf/bpf_core_read.h>
 
@@ -10,96 +10,96 @@
 enum {
 	SOL_SOCKET = 1,
 	SCM_RIGHTS = 1,
-	SCM_MAX_FD = 253,	/* include/net/scm.h */
-	CONTROLS_MAX = 4,	/* a unix socket gives credentials, security, pidfd and descriptors: one of each */
+	STEPS_MAX = 1 << 18,	/* recvmmsg(2) takes 1024 messages, each with up to 253 descriptors */
 };
 
-/* struct msghdr and struct cmsghdr, of either ABI. */
-struct control {
-	__u64 at;
-	__u64 bytes;
-};
-
-struct descriptors {
+struct receiver {
 	struct session_state *session;
 	struct scratch *scratch;
-	__u64 at;
-	__u32 count;
 };
 
-static bool read_control(const struct call *call, struct control *control)
+/* Of the struct msghdr at `message`: where its control messages lie, and how many bytes. */
+static bool enter_message(struct receiving *receiving, bool is_compat)
 {
 	__u32 compat[2] = {};
 	__u64 own[2] = {};
 
-	if (call->is_compat) {
-		if (bpf_probe_read_user(compat, sizeof(compat), (void *)call->arguments[1] + 16))
+	if (is_compat) {
+		if (bpf_probe_read_user(compat, sizeof(compat), (void *)receiving->message + 16))
 			return false;
-		control->at = compat[0];
-		control->bytes = compat[1];
+		receiving->control = compat[0];
+		receiving->control_bytes = compat[1];
 	} else {
-		if (bpf_probe_read_user(own, sizeof(own), (void *)call->arguments[1] + 32))
+		if (bpf_probe_read_user(own, sizeof(own), (void *)receiving->message + 32))
 			return false;
-		control->at = own[0];
-		control->bytes = own[1];
+		receiving->control = own[0];
+		receiving->control_bytes = own[1];
 	}
-	return control->at != 0;
+	receiving->message += is_compat ? 32 : 64;	/* struct mmsghdr: a msghdr and how long its message was */
+	receiving->messages--;
+	return true;
 }
 
-static long record_one(__u32 index, struct descriptors *descriptors)
+/* struct cmsghdr: length, level, type. Leaves receiving at the next one. */
+static void enter_control(struct receiving *receiving, bool is_compat)
 {
-	struct scratch *scratch = descriptors->scratch;
+	__u32 header_bytes = is_compat ? 12 : 16;
+	__u32 alignment = is_compat ? 4 : 8;
+	void *control = (void *)receiving->control;
+	int header[2];	/* level, type */
+	__u64 bytes = 0;
+
+	if (bpf_probe_read_user(&bytes, is_compat ? 4 : 8, control) ||
+	    bpf_probe_read_user(header, sizeof(header), control + header_bytes - 8) ||
+	    bytes < header_bytes || bytes > receiving->control_bytes) {
+		receiving->control_bytes = 0;
+		return;
+	}
+	if (header[0] == SOL_SOCKET && header[1] == SCM_RIGHTS) {
+		receiving->descriptors = receiving->control + header_bytes;
+		receiving->descriptor_count = (bytes - header_bytes) / 4;
+	}
+	bytes = (bytes + alignment - 1) & ~(__u64)(alignment - 1);
+	receiving->control_bytes -= bytes < receiving->control_bytes ? bytes : receiving->control_bytes;
+	receiving->control += bytes;
+}
+
+/* Returns 1 when it is not to be read. */
+static long record_descriptor(const struct receiver *receiver)
+{
+	struct receiving *receiving = &receiver->scratch->receiving;
 	__s32 descriptor = -1;
 	struct file *file;
 
-	if (index >= descriptors->count)
+	if (bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)receiving->descriptors))
 		return 1;
-	if (bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)descriptors->at + index * 4))
-		return 1;
+	receiving->descriptors += sizeof(descriptor);
+	receiving->descriptor_count--;
 	file = file_of(descriptor);
-	scratch->opened.result = descriptor;
+	receiver->scratch->opened.result = descriptor;
 	if (file)
-		record_opened(descriptors->session, scratch, file);
+		record_opened(receiver->session, receiver->scratch, file);
 	return 0;
 }
 
-static void record_message(struct session_state *session, struct scratch *scratch)
+/*
+ * One step through messages, their control messages and the descriptors in these: a loop for each would be more
+ * frames deep than the verifier allows.
+ */
+static long receive_step(__u32 index, const struct receiver *receiver)
 {
-	const struct call *call = &scratch->call;
-	__u32 header_bytes = call->is_compat ? 12 : 16;
-	__u32 alignment = call->is_compat ? 4 : 8;
-	struct control control = {};
-	__u64 bytes;
-	int header[2];	/* level, type */
-	int i;
+	struct receiving *receiving = &receiver->scratch->receiving;
+	bool is_compat = receiver->scratch->call.is_compat;
 
-	if (!read_control(call, &control))
-		return;
-	for (i = 0; i < CONTROLS_MAX; i++) {
-		if (control.bytes < header_bytes)
-			return;
-		bytes = 0;
-		if (bpf_probe_read_user(&bytes, call->is_compat ? 4 : 8, (void *)control.at) ||
-		    bpf_probe_read_user(header, sizeof(header), (void *)control.at + header_bytes - 8))
-			return;
-		if (bytes < header_bytes || bytes > control.bytes)
-			return;
-		if (header[0] == SOL_SOCKET && header[1] == SCM_RIGHTS) {
-			struct descriptors descriptors = {
-				.session = session,
-				.scratch = scratch,
-				.at = control.at + header_bytes,
-				.count = (bytes - header_bytes) / 4,
-			};
-
-			bpf_loop(SCM_MAX_FD, record_one, &descriptors, 0);
-		}
-		bytes = (bytes + alignment - 1) & ~(__u64)(alignment - 1);
-		if (bytes >= control.bytes)
-			return;
-		control.at += bytes;
-		control.bytes -= bytes;
+	if (receiving->descriptor_count)
+		return record_descriptor(receiver);
+	if (receiving->control && receiving->control_bytes >= (is_compat ? 12 : 16)) {
+		enter_control(receiving, is_compat);
+		return 0;
 	}
+	if (!receiving->messages)
+		return 1;
+	return enter_message(receiving, is_compat) ? 0 : 1;
 }
 
 /*
@@ -109,6 +109,8 @@ static void record_message(struct session_state *session, struct scratch *scratc
 __hidden void record_received(struct session_state *session, struct scratch *scratch)
 {
 	const struct call *call = &scratch->call;
+	struct receiver receiver = {.session = session, .scratch = scratch};
+	struct receiving *receiving = &scratch->receiving;
 	struct opened *opened = &scratch->opened;
 	struct sock *sk;
 
@@ -122,6 +124,10 @@ __hidden void record_received(struct session_state *session, struct scratch *scr
 		return;
 	}
 	sk = sock_of(file_of(call->arguments[0]));
-	if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
-		record_message(session, scratch);
+	if (!sk || BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX)
+		return;
+	__builtin_memset(receiving, 0, sizeof(*receiving));
+	receiving->message = call->arguments[1];
+	receiving->messages = call->kind == CALL_RECVMMSG ? call->result : 1;
+	bpf_loop(STEPS_MAX, receive_step, &receiver, 0);
 }

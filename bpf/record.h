@@ -10,7 +10,7 @@
 #include "bpf/opened.h"
 #include "bpf/path_walk.h"
 #include "bpf/socket.h"
-#include "bpf/sys_exit.h"
+#include "bpf/call.h"
 
 enum {
 	RECORD_FIXED_MAX = 256,
@@ -30,6 +30,7 @@ struct scratch {
 	struct call call;
 	struct opened opened;
 	struct socket_action action;
+	struct receiving receiving;
 	struct walk walk;
 	__u32 tail_bytes;
 	__u32 class;		/* enum event_class, of the record in hand */

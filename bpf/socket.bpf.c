@@ -4,7 +4,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "bpf/record.h"
-#include "bpf/sys_exit.h"
+#include "bpf/call.h"
 
 enum {
 	S_IFMT = 0170000,

@@ -91,7 +91,9 @@ Result<std::vector<const Program*>> applicable(const Tier& tier) {
   std::vector<const Program*> programs;
   for (const Program& program : tier.programs) {
     const int parameters = program.tracepoint.empty() ? 0 : types.tracepoint_parameters(program.tracepoint);
-    if (parameters < 0 || (program.parameters != 0 && parameters != program.parameters)) continue;
+    const bool has_function =
+        program.function.empty() || program.name == tier.trial || types.has_function(program.function);
+    if (!has_function || parameters < 0 || (program.parameters != 0 && parameters != program.parameters)) continue;
     programs.push_back(&program);
   }
   return programs;
@@ -177,6 +179,11 @@ Result<void> pin_all(const Tier& tier, const Attached& attached, const std::file
 }  // namespace
 
 Result<void> load_and_pin(const Tier& tier, const std::filesystem::path& pins) {
+  if (!tier.trial.empty()) {
+    if (const std::optional<std::string> refused = refusal(tier, tier.trial)) {
+      return fail(Errc::kUnsupported, fmt::format("tier {}: [{}] {}", tier.name, tier.trial, *refused));
+    }
+  }
   const Result<std::vector<const Program*>> programs = applicable(tier);
   if (!programs) return fail(programs);
   const Result<Attached> attached = load_by_trial(tier, *programs);

@@ -17,13 +17,14 @@
 namespace cairn::agent {
 namespace {
 
-Result<PinnedTier> load_by_trial(const std::filesystem::path& bpf_dir) {
+Result<PinnedTier> load_by_trial(const std::filesystem::path& bpf_dir, std::string_view only) {
   std::string refusals;
   for (const Tier& tier : tiers()) {
+    if (!only.empty() && tier.name != only) continue;
     const Result<void> loaded = load_and_pin(tier, bpf_dir / tier.folder());
     if (!loaded && loaded.error().code != Errc::kUnsupported) return fail(loaded);
     if (loaded) {
-      std::optional<PinnedTier> pinned = find_pinned(bpf_dir);
+      std::optional<PinnedTier> pinned = find_pinned(bpf_dir, only);
       if (pinned) return *std::move(pinned);
       return fail(Errc::kUnavailable, fmt::format("the pins under {} went away; start again", bpf_dir.string()));
     }
@@ -37,9 +38,9 @@ Result<PinnedTier> load_by_trial(const std::filesystem::path& bpf_dir) {
 }
 
 // Adopts what is there, or loads anew; says in the log which.
-Result<PinnedTier> adopt_or_load(const std::filesystem::path& bpf_dir, const Log& log) {
+Result<PinnedTier> adopt_or_load(const std::filesystem::path& bpf_dir, std::string_view only, const Log& log) {
   bool is_torn = false;
-  if (std::optional<PinnedTier> pinned = find_pinned(bpf_dir, &is_torn)) {
+  if (std::optional<PinnedTier> pinned = find_pinned(bpf_dir, only, &is_torn)) {
     log.info("capture.adopted", kv("tier", pinned->status.tier), kv("pins", pinned->folder.string()));
     return *std::move(pinned);
   }
@@ -49,7 +50,7 @@ Result<PinnedTier> adopt_or_load(const std::filesystem::path& bpf_dir, const Log
       if (Result<void> removed = remove_pins(bpf_dir / tier.folder()); !removed) return fail(removed);
     }
   }
-  Result<PinnedTier> loaded = load_by_trial(bpf_dir);
+  Result<PinnedTier> loaded = load_by_trial(bpf_dir, only);
   if (!loaded) return fail(loaded);
   log.info("capture.loaded", kv("tier", loaded->status.tier), kv("pins", loaded->folder.string()));
   return loaded;
@@ -66,12 +67,12 @@ void remove_idle_builds(const std::filesystem::path& bpf_dir, const std::filesys
 
 }  // namespace
 
-Result<CaptureHost> CaptureHost::start(std::filesystem::path bpf_dir, Log log) {
+Result<CaptureHost> CaptureHost::start(std::filesystem::path bpf_dir, Log log, std::string_view only_tier) {
   route_libbpf_messages(log);
   if (Result<void> made = make_bpffs_folder(bpf_dir); !made) return fail(made);
   const Result<UniqueFd> lock = lock_pins(bpf_dir);
   if (!lock) return fail(lock);
-  Result<PinnedTier> pinned = adopt_or_load(bpf_dir, log);
+  Result<PinnedTier> pinned = adopt_or_load(bpf_dir, only_tier, log);
   if (!pinned) return fail(pinned);
   remove_idle_builds(bpf_dir, pinned->folder, log);
   if (Result<void> done = protect_this_process(pinned->folder); !done) return fail(done);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 
 #include "agent/capture/capture_status.h"
 #include "base/log.h"
@@ -19,9 +20,10 @@ class CaptureHost {
   // pins it as bpf_dir/<first 12 hex digits of the object's SHA-256>/. Mounts a bpffs at bpf_dir (or at /sys/fs/bpf
   // when bpf_dir lies in it) when there is none. Removes the pins of other builds that serve no session.
   // Concurrent starts on one folder take turns. libbpf's messages go to `log` at debug from here on.
+  //   only_tier  "A", "B": no other is tried; empty: the best that the kernel takes
   //   fails  Errc::kUnsupported: the kernel refused every tier; the sentence names each tier, program and reason
   //          an errno: bpf_dir cannot be made, mounted or written
-  static Result<CaptureHost> start(std::filesystem::path bpf_dir, Log log);
+  static Result<CaptureHost> start(std::filesystem::path bpf_dir, Log log, std::string_view only_tier = {});
 
   const CaptureStatus& status() const { return status_; }
 

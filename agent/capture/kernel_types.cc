@@ -12,7 +12,15 @@ namespace cairn::agent {
 
 void KernelTypes::Free::operator()(btf* types) const noexcept { btf__free(types); }
 
-KernelTypes::KernelTypes() : types_(btf__load_vmlinux_btf()) {}
+KernelTypes::KernelTypes() : types_(btf__load_vmlinux_btf()) {
+  const uint32_t count = types_ ? btf__type_cnt(types_.get()) : 0;
+  for (uint32_t id = 1; id < count; ++id) {
+    const btf_type* type = btf__type_by_id(types_.get(), id);
+    if (btf_is_func(type)) functions_.insert(btf__name_by_offset(types_.get(), type->name_off));
+  }
+}
+
+bool KernelTypes::has_function(std::string_view function) const { return functions_.contains(function); }
 
 int KernelTypes::tracepoint_parameters(std::string_view tracepoint) const {
   if (!types_) return -1;

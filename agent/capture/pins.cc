@@ -34,7 +34,7 @@ std::filesystem::path standing_pin(const std::filesystem::path& folder, const Pr
 bool is_whole(const std::filesystem::path& folder, const Tier& tier) {
   return std::ranges::all_of(kPinnedMaps, [&](const char* name) { return is_there(folder / name); }) &&
          std::ranges::all_of(tier.programs, [&](const Program& program) {
-           const bool may_be_missing = program.is_optional || !program.tracepoint.empty();
+           const bool may_be_missing = program.is_optional || !program.tracepoint.empty() || !program.function.empty();
            return may_be_missing || is_there(standing_pin(folder, program));
          });
 }
@@ -42,9 +42,16 @@ bool is_whole(const std::filesystem::path& folder, const Tier& tier) {
 // The programs that this kernel took.
 std::vector<std::string> hooks_in(const std::filesystem::path& folder, const Tier& tier) {
   std::vector<std::string> hooks;
+  size_t functions = 0;
   for (const Program& program : tier.programs) {
-    if (is_there(standing_pin(folder, program))) hooks.emplace_back(program.name);
+    if (!is_there(standing_pin(folder, program))) continue;
+    if (program.function.empty()) {
+      hooks.emplace_back(program.name);
+    } else {
+      ++functions;
+    }
   }
+  if (functions > 0) hooks.push_back(fmt::format("{} system calls", functions));
   return hooks;
 }
 
@@ -126,8 +133,9 @@ Result<UniqueFd> lock_pins(const std::filesystem::path& bpf_dir) {
   return opened;
 }
 
-std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, bool* is_torn) {
+std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, std::string_view only, bool* is_torn) {
   for (const Tier& tier : tiers()) {
+    if (!only.empty() && tier.name != only) continue;
     PinnedTier found{.folder = bpf_dir / tier.folder(), .status = {.tier = std::string(tier.name), .hooks = {}}};
     if (!is_there(found.folder)) continue;
     if (is_whole(found.folder, tier)) {

@@ -28,7 +28,9 @@ struct PinnedTier {
 };
 
 // The pinned tier, or nullopt when there is none, or when pins are missing from it (is_torn, if given, says so).
-std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, bool* is_torn = nullptr);
+//   only  the name of the one to look for; empty: the best that is there
+std::optional<PinnedTier> find_pinned(const std::filesystem::path& bpf_dir, std::string_view only = {},
+                                      bool* is_torn = nullptr);
 
 // The name under which a program on demand is pinned by itself.
 std::string on_demand_pin(const Program& program);

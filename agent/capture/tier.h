@@ -15,6 +15,8 @@ struct Program {
   // tracepoint exists and, unless 0, has this many parameters. Empty: for every kernel.
   std::string_view tracepoint = {};
   int parameters = 0;
+  // A program for one system call hooks this function, and is left out where the kernel has no such call.
+  std::string_view function = {};
   // Costs every process of the host something, sessions or none: attached while a session is registered, and not pinned
   // by its link alone but by itself too (kProgramSuffix).
   bool is_on_demand = false;
@@ -28,6 +30,9 @@ struct Tier {
   std::string_view name;
   std::string_view object;  // ELF bytes, embedded in this binary
   std::vector<Program> programs;
+  // The program that is tried before all others, since a kernel that refuses the tier refuses this one: the tier has so
+  // many programs that to try each for its reason takes seconds. Empty: there is none.
+  std::string_view trial = {};
 
   // The folder of its pins: the first 12 hex digits of the object's SHA-256. Another build makes its own beside it.
   std::string folder() const;

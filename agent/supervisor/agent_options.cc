@@ -41,6 +41,7 @@ void AgentOptions::declare(Options& table) {
   table.add("labels", &labels, "Labels of the node, by which roles choose nodes");
   table.add("bpf_dir", &bpf_dir,
             "Directory on a bpffs for the pinned programs and maps; mounted when it is not on one");
+  table.add("capture_tier", &capture_tier, "auto: the best that the kernel takes; A, B or C: that one or none");
   table.add("require_capture", &require_capture,
             "End when the kernel accepts no capture tier; --require-capture=false goes on without");
   table.add("recording_policy", &recording_policy,
@@ -63,6 +64,9 @@ Result<void> AgentOptions::check() {
   if (recording_policy != "accounted" && recording_policy != "lossless") {
     return fail(Errc::kInvalid,
                 fmt::format("recording_policy \"{}\": it must be accounted or lossless", recording_policy));
+  }
+  if (capture_tier != "auto" && capture_tier != "A" && capture_tier != "B" && capture_tier != "C") {
+    return fail(Errc::kInvalid, fmt::format("capture_tier \"{}\": it must be auto, A, B or C", capture_tier));
   }
   if (events != "folded" && events != "full") {
     return fail(Errc::kInvalid, fmt::format("events \"{}\": it must be folded or full", events));

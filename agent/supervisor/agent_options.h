@@ -26,6 +26,7 @@ struct AgentOptions {
   std::string name;  // this host's, unless given
   std::map<std::string, std::string> labels;
   std::filesystem::path bpf_dir = "/sys/fs/bpf/cairn";
+  std::string capture_tier = "auto";
   bool require_capture = true;
   std::string recording_policy = "accounted";
   std::string events = "folded";

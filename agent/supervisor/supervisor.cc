@@ -104,7 +104,8 @@ awaitable<void> Supervisor::rest_capture() {
 }
 
 Result<void> Supervisor::start_capture() {
-  Result<CaptureHost> started = CaptureHost::start(options_.bpf_dir, log_);
+  Result<CaptureHost> started =
+      CaptureHost::start(options_.bpf_dir, log_, options_.capture_tier == "auto" ? "" : options_.capture_tier);
   if (started) {
     capture_ = std::move(*started);
     return check_capture();

@@ -161,7 +161,8 @@ int run(const std::vector<std::string>& arguments) {
   std::string folder = "/tmp/cairn-evasion-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("mkdtemp");
   const Path bpf_dir = Path(folder) / "bpf";
-  auto host = agent::CaptureHost::start(bpf_dir, Log("evasion", LogLevel::kWarn));
+  const char* tier = std::getenv("CAIRN_TIER");
+  auto host = agent::CaptureHost::start(bpf_dir, Log("evasion", LogLevel::kWarn), tier == nullptr ? "" : tier);
   if (!host) {
     std::cerr << "skipped: " << host.error().message << "\n";
     return kSkipped;

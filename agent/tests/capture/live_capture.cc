@@ -130,12 +130,21 @@ std::vector<recording::v1::Open> Recorded::claimed(const std::string& path) cons
   return only(opens(), [&](const auto& open) { return open.claimed_path() == path; });
 }
 
+std::string tier_under_test() {
+  const char* tier = std::getenv("CAIRN_TIER");
+  return tier == nullptr ? "" : tier;
+}
+
+const Tier& LiveCapture::tier() const {
+  return *std::ranges::find_if(tiers(), [&](const Tier& one) { return one.name == host_->status().tier; });
+}
+
 void LiveCapture::SetUp() {
   if (::geteuid() != 0) GTEST_SKIP() << "loading BPF programs needs root";
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) GTEST_SKIP() << "the kernel has no BTF";
   folder_ = make_folder();
   bpf_dir_ = wants_pins_of_its_own() ? folder_ / "bpf" : SharedPins::folder() / "bpf";
-  Result<CaptureHost> host = CaptureHost::start(bpf_dir(), Log("test", LogLevel::kWarn));
+  Result<CaptureHost> host = CaptureHost::start(bpf_dir(), Log("test", LogLevel::kWarn), tier_under_test());
   if (!host && host.error().code == Errc::kUnsupported &&
       host.error().message.find("Operation not permitted") != std::string::npos) {
     GTEST_SKIP() << "root may not load BPF programs here: " << host.error().message;

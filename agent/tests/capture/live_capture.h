@@ -13,12 +13,16 @@
 
 #include "agent/capture/capture_host.h"
 #include "agent/capture/session_capture.h"
+#include "agent/capture/tier.h"
 #include "base/unique_fd.h"
 #include "proto/recording.pb.h"
 
 namespace cairn::agent {
 
 // A child behind a gate: it does nothing before open_gate(), then runs `body` and exits with what that returns.
+// What the environment's CAIRN_TIER names, for the matrix of tiers and kernels; else empty: the best one.
+std::string tier_under_test();
+
 class GatedChild {
  public:
   explicit GatedChild(const std::function<int()>& body);
@@ -62,6 +66,7 @@ class LiveCapture : public testing::Test {
   const std::filesystem::path& bpf_dir() const { return bpf_dir_; }
   // For a test that changes the pins themselves.
   virtual bool wants_pins_of_its_own() const { return false; }
+  const Tier& tier() const;                                        // the one in force
   const std::filesystem::path& folder() const { return folder_; }  // without symbolic links
   std::filesystem::path write_script(const std::string& name, const std::string& text) const;
 

@@ -125,11 +125,12 @@ TEST_F(SessionInTheKernel, GoesOnWhileNoSupervisorLivesAndIsAdoptedByTheNext) {
     return 0;
   });
   ASSERT_TRUE(session.tag(child.pidfd()));
+  const std::string tier_before = host_->status().tier;
   host_.reset();
   child.open_gate();
-  Result<CaptureHost> next = CaptureHost::start(bpf_dir(), Log("test", LogLevel::kWarn));
+  Result<CaptureHost> next = CaptureHost::start(bpf_dir(), Log("test", LogLevel::kWarn), tier_under_test());
   ASSERT_TRUE(next) << next.error().message;
-  EXPECT_EQ(next->status().tier, "B");
+  EXPECT_EQ(next->status().tier, tier_before);
   write_end.reset();
   child.wait();
   const Result<std::optional<uint64_t>> issued = next->issued(41);

@@ -60,6 +60,7 @@ enum call_kind {
 	CALL_LAST_SOCKET = CALL_SENDMSG,
 
 	CALL_RECVMSG,
+	CALL_RECVMMSG,
 	CALL_PIDFD_GETFD,
 	CALL_LAST_RECEIVE = CALL_PIDFD_GETFD,
 
@@ -76,7 +77,9 @@ enum call_kind {
 	CALL_MPROTECT,
 	CALL_LAST_TAMPER = CALL_MPROTECT,
 
-	CALL_SOCKETCALL,	/* 32-bit only: stands for one of the socket calls */
+	/* 32-bit only, with arguments in memory: stand for one of the others. */
+	CALL_SOCKETCALL,
+	CALL_OLD_MMAP,
 };
 
 struct call {
@@ -88,6 +91,12 @@ struct call {
 
 struct scratch;
 
+/*
+ * Fills scratch->call from the registers, which still hold the arguments when the call has ended. The kind of a call
+ * whose arguments lie in memory is only known behind it.
+ */
+void read_call(struct scratch *scratch, const struct pt_regs *regs, long result, __u32 kind, bool is_compat);
+
 /* All run in the calling task, whose session it is; the call is in the scratch. */
 void record_open(struct session_state *session, struct scratch *scratch);
 void record_failed_exec(struct session_state *session, struct scratch *scratch);
@@ -95,3 +104,22 @@ void record_change(struct session_state *session, struct scratch *scratch);
 void record_socket_call(struct session_state *session, struct scratch *scratch);
 void record_received(struct session_state *session, struct scratch *scratch);
 void record_tamper(struct session_state *session, struct scratch *scratch);
+
+/* Inlined: where the kind is a constant, the verifier walks that family alone. */
+static __always_inline void record_call(struct session_state *session, struct scratch *scratch, __u32 kind)
+{
+	if (kind == CALL_OTHER)
+		;	/* of socketcall(2), one that is not recorded */
+	else if (kind <= CALL_LAST_OPEN)
+		record_open(session, scratch);
+	else if (kind <= CALL_LAST_EXEC)
+		record_failed_exec(session, scratch);
+	else if (kind <= CALL_LAST_CHANGE)
+		record_change(session, scratch);
+	else if (kind <= CALL_LAST_SOCKET)
+		record_socket_call(session, scratch);
+	else if (kind <= CALL_LAST_RECEIVE)
+		record_received(session, scratch);
+	else if (kind <= CALL_LAST_TAMPER)
+		record_tamper(session, scratch);
+}
