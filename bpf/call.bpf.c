@@ -44,20 +44,20 @@ __hidden void read_call(struct scratch *scratch, const struct pt_regs *regs, lon
 	call->is_compat = is_compat;
 	call->result = is_compat ? (int)result : result;
 	if (!is_compat) {
-		call->arguments[0] = regs->di;
-		call->arguments[1] = regs->si;
-		call->arguments[2] = regs->dx;
-		call->arguments[3] = regs->r10;
-		call->arguments[4] = regs->r8;
-		call->arguments[5] = regs->r9;
+		call->arguments[0] = READ(regs, di);
+		call->arguments[1] = READ(regs, si);
+		call->arguments[2] = READ(regs, dx);
+		call->arguments[3] = READ(regs, r10);
+		call->arguments[4] = READ(regs, r8);
+		call->arguments[5] = READ(regs, r9);
 		return;
 	}
-	call->arguments[0] = (__u32)regs->bx;
-	call->arguments[1] = (__u32)regs->cx;
-	call->arguments[2] = (__u32)regs->dx;
-	call->arguments[3] = (__u32)regs->si;
-	call->arguments[4] = (__u32)regs->di;
-	call->arguments[5] = (__u32)regs->bp;
+	call->arguments[0] = (__u32)READ(regs, bx);
+	call->arguments[1] = (__u32)READ(regs, cx);
+	call->arguments[2] = (__u32)READ(regs, dx);
+	call->arguments[3] = (__u32)READ(regs, si);
+	call->arguments[4] = (__u32)READ(regs, di);
+	call->arguments[5] = (__u32)READ(regs, bp);
 	if (kind == CALL_SOCKETCALL) {
 		call->kind = socket_call_of(call->arguments[0]);
 		read_packed(call, call->arguments[1]);

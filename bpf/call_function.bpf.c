@@ -13,7 +13,7 @@ static __always_inline int on_call(const struct pt_regs *regs, long result, __u3
 	struct scratch *scratch;
 	struct owner owner;
 
-	session = session_of(bpf_get_current_task_btf(), &owner);
+	session = session_of(current_task(), &owner);
 	if (!session)
 		return 0;
 	scratch = take_scratch(session, &owner, CLASS_OPEN, EVENT_OPEN);

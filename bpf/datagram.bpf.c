@@ -44,7 +44,7 @@ static void record_datagram(struct bpf_sock_addr *ctx, __u16 family, const struc
 	struct scratch *scratch;
 	struct owner owner;
 
-	session = session_of_pid(bpf_get_current_task_btf()->pid, &owner);
+	session = session_of_pid(READ(current_task(), pid), &owner);
 	if (!session || !is_new_flow(ctx, to))
 		return;
 	scratch = take_scratch(session, &owner, CLASS_EXEC, EVENT_SOCKET);

@@ -79,11 +79,11 @@ static void fill_credentials(struct event_credentials *credentials, struct task_
 {
 	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
 
-	credentials->euid = task->cred->euid.val;
-	credentials->egid = task->cred->egid.val;
-	credentials->securebits = task->cred->securebits;
-	bpf_core_read(&credentials->permitted, sizeof(credentials->permitted), &task->cred->cap_permitted);
-	bpf_core_read(&credentials->effective, sizeof(credentials->effective), &task->cred->cap_effective);
+	credentials->euid = READ(task, cred, euid.val);
+	credentials->egid = READ(task, cred, egid.val);
+	credentials->securebits = READ(task, cred, securebits);
+	BPF_CORE_READ_INTO(&credentials->permitted, task, cred, cap_permitted);
+	BPF_CORE_READ_INTO(&credentials->effective, task, cred, cap_effective);
 	if (tty)
 		credentials->tty = (__u32)BPF_CORE_READ(tty, driver, major) << TTY_MINOR_BITS |
 				   (BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index));
@@ -117,7 +117,7 @@ static void fill_namespaces(struct event_namespaces *namespaces, struct task_str
 static void follow_pid(struct task_struct *task, __u32 old_pid, const struct owner *owner)
 {
 	struct tag tag = {.session_key = owner->session_key, .flags = owner->tag_flags};
-	__u32 pid = task->pid;
+	__u32 pid = READ(task, pid);
 
 	if (pid != old_pid)
 		bpf_map_delete_elem(&pids, &old_pid);
@@ -129,7 +129,7 @@ static void follow_pid(struct task_struct *task, __u32 old_pid, const struct own
  * the task: what is read here can no longer change. Blind spot: a script shows as its interpreter, with the script as
  * filename and in argv.
  */
-SEC("tp_btf/sched_process_exec")
+TRACEPOINT(sched_process_exec)
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct session_state *session;
@@ -138,7 +138,12 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	struct owner owner;
 	char *tail;
 
+	task = current_task();
 	session = session_of(task, &owner);
+#ifdef CAIRN_TIER_C
+	if (!session)
+		session = session_of_pid(old_pid, &owner);	/* of a thread that alone is tagged */
+#endif
 	if (!session)
 		return 0;
 	follow_pid(task, old_pid, &owner);
@@ -148,16 +153,16 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_EXEC, exec_event);
 	tail = scratch->record + sizeof(*event);
 
-	append_file(scratch, tail, bprm->file, &event->executable);
-	event->changed_ns = executable_ctime(bprm->file);
+	append_file(scratch, tail, READ(bprm, file), &event->executable);
+	event->changed_ns = executable_ctime(READ(bprm, file));
 	append_cwd(scratch, tail, &event->cwd);
 	fill_credentials(&event->credentials, task);
 	fill_namespaces(&event->namespaces, task);
 	event->parent_start_boot_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
-	note_filename(event, append_kernel_string(tail, &scratch->tail_bytes, bprm->filename));
-	if (bprm->interp != bprm->filename) {
+	note_filename(event, append_kernel_string(tail, &scratch->tail_bytes, READ(bprm, filename)));
+	if (READ(bprm, interp) != READ(bprm, filename)) {
 		event->flags |= EXEC_SCRIPT;
-		event->interpreter_bytes = append_kernel_string(tail, &scratch->tail_bytes, bprm->interp);
+		event->interpreter_bytes = append_kernel_string(tail, &scratch->tail_bytes, READ(bprm, interp));
 	}
 	append_argv(scratch, task);
 	finish_record(session, scratch, sizeof(*event));

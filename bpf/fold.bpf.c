@@ -45,7 +45,7 @@ __hidden bool fold(struct session_state *session, __u64 session_key, struct file
 	if (!bpf_map_lookup_elem(counts, &key))
 		return false;	/* nobody marked it */
 
-	program = BPF_CORE_READ(bpf_get_current_task_btf(), mm, exe_file);
+	program = BPF_CORE_READ(current_task(), mm, exe_file);
 	if (!program)
 		return false;
 	read_file_key(program, &key.program_inode, &key.program_device);

@@ -58,13 +58,13 @@ __hidden void finish_record(struct session_state *session, struct scratch *scrat
 
 __hidden void append_cwd(struct scratch *scratch, char *tail, struct event_path *cwd)
 {
-	struct fs_struct *fs = bpf_get_current_task_btf()->fs;
+	struct fs_struct *fs = READ(current_task(), fs);
 	struct path_request request = {.walk = &scratch->walk, .tail = tail, .tail_bytes = &scratch->tail_bytes};
 
 	if (!fs)
 		return;
-	request.dentry = fs->pwd.dentry;
-	request.vfsmount = fs->pwd.mnt;
+	request.dentry = READ(fs, pwd.dentry);
+	request.vfsmount = READ(fs, pwd.mnt);
 	append_path(&request, cwd);
 }
 
@@ -81,14 +81,14 @@ __hidden void append_file(struct scratch *scratch, char *tail, struct file *file
 
 __hidden struct file *file_of(__u32 descriptor)
 {
-	struct files_struct *files = bpf_get_current_task_btf()->files;
+	struct files_struct *files = READ(current_task(), files);
 	struct fdtable *table;
 	struct file **slots;
 	struct file *file = NULL;
 
 	if (!files)
 		return NULL;
-	table = files->fdt;
+	table = READ(files, fdt);
 	if (descriptor >= BPF_CORE_READ(table, max_fds))
 		return NULL;
 	slots = BPF_CORE_READ(table, fd);

@@ -68,6 +68,6 @@ void append_base(struct scratch *scratch, char *tail, __s32 directory, const voi
 		(scratch)->class = event_class;                                                         \
 		__builtin_memset(record_, 0, sizeof(*record_));                                         \
 		start_record(session, (scratch)->owner.session_key, &record_->header, kind);            \
-		fill_process(&record_->process, bpf_get_current_task_btf(), (scratch)->owner.tag_flags); \
+		fill_process(&record_->process, current_task(), (scratch)->owner.tag_flags); \
 		record_;                                                                                \
 	})

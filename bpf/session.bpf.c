@@ -12,7 +12,9 @@ enum {
 	SIGSTOP = 19,
 };
 
+#ifndef CAIRN_TIER_C
 struct tags_map tags SEC(".maps");
+#endif
 struct pids_map pids SEC(".maps");
 struct protected_map protected_pids SEC(".maps");
 
@@ -73,6 +75,28 @@ __hidden struct session_state *find_session(__u64 session_key)
 	return bpf_map_lookup_elem(states, &first);
 }
 
+__hidden struct tag *tag_of(struct task_struct *task)
+{
+#ifdef CAIRN_TIER_C
+	__u32 pid = READ(task, pid);
+
+	return bpf_map_lookup_elem(&pids, &pid);
+#else
+	return bpf_task_storage_get(&tags, task, NULL, 0);
+#endif
+}
+
+__hidden bool give_tag(struct task_struct *task, const struct tag *tag)
+{
+	__u32 pid = READ(task, pid);
+
+#ifndef CAIRN_TIER_C
+	if (!bpf_task_storage_get(&tags, task, (void *)tag, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		return false;
+#endif
+	return bpf_map_update_elem(&pids, &pid, tag, BPF_ANY) == 0;
+}
+
 static struct session_state *session_of_tag(struct tag *tag, struct owner *owner)
 {
 	if (!tag)
@@ -85,7 +109,7 @@ static struct session_state *session_of_tag(struct tag *tag, struct owner *owner
 
 __hidden struct session_state *session_of(struct task_struct *task, struct owner *owner)
 {
-	return session_of_tag(bpf_task_storage_get(&tags, task, NULL, 0), owner);
+	return session_of_tag(tag_of(task), owner);
 }
 
 __hidden struct session_state *session_of_pid(__u32 pid, struct owner *owner)
@@ -161,25 +185,25 @@ __hidden void hold_back(struct session_state *session, __u64 session_key)
 	__sync_fetch_and_add(&session->holds, 1);
 }
 
-/* Plain loads: these are BTF pointers, whose faults the kernel handles, and a helper per field costs more than the rest. */
+/* READ: to load where that is allowed, since a helper per field costs more than the rest. */
 __hidden void fill_process(struct event_process *process, struct task_struct *task, __u32 tag_flags)
 {
-	struct nsproxy *namespaces = task->nsproxy;
+	struct nsproxy *namespaces = READ(task, nsproxy);
 
-	process->start_boot_ns = task->group_leader->start_boottime;
-	process->pid = task->tgid;
-	process->tid = task->pid;
-	process->parent_pid = task->real_parent->tgid;
-	process->uid = task->cred->uid.val;
-	process->gid = task->cred->gid.val;
+	process->start_boot_ns = READ(task, group_leader, start_boottime);
+	process->pid = READ(task, tgid);
+	process->tid = READ(task, pid);
+	process->parent_pid = READ(task, real_parent, tgid);
+	process->uid = READ(task, cred, uid.val);
+	process->gid = READ(task, cred, gid.val);
 	process->login_uid = -1;
 	process->audit_session = -1;
 	if (bpf_core_field_exists(task->loginuid)) {
-		process->login_uid = task->loginuid.val;
-		process->audit_session = task->sessionid;
+		process->login_uid = READ(task, loginuid.val);
+		process->audit_session = READ(task, sessionid);
 	}
-	process->mount_namespace = namespaces ? namespaces->mnt_ns->ns.inum : 0;
-	process->exec_id = task->self_exec_id;
+	process->mount_namespace = namespaces ? READ(namespaces, mnt_ns, ns.inum) : 0;
+	process->exec_id = READ(task, self_exec_id);
 	process->tag_flags = tag_flags;
 	bpf_probe_read_kernel_str(process->comm, sizeof(process->comm), task->comm);
 }

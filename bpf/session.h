@@ -10,8 +10,10 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/events.h"
+#include "bpf/tier.h"
 
 /* Pinned; user space finds all maps by name. */
+#ifndef CAIRN_TIER_C
 struct tags_map {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -19,8 +21,9 @@ struct tags_map {
 	__type(value, struct tag);
 };
 extern struct tags_map tags SEC(".maps");
+#endif
 
-/* Who has which tag, by pid: for the programs that may not ask the task itself. Follows `tags`. */
+/* Who has which tag, by pid: for the programs that may not ask the task itself. Follows `tags`; Tier C has this alone. */
 struct pids_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -74,5 +77,11 @@ void send_record(struct session_state *session, __u32 class, struct event_header
  */
 void hold_back(struct session_state *session, __u64 session_key);
 void count_drop(struct session_state *session, __u32 class, __u32 reason);
+
+/* NULL: it has none. */
+struct tag *tag_of(struct task_struct *task);
+
+/* False: there was no room, and it has none. */
+bool give_tag(struct task_struct *task, const struct tag *tag);
 
 void fill_process(struct event_process *process, struct task_struct *task, __u32 tag_flags);

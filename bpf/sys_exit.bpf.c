@@ -22,10 +22,10 @@ static const volatile __u8 calls_32[CALLS] = {CALLS_32(NUMBER)};
  * A system call has ended. Hook: tracepoint sys_exit, for every call of every process of the host: hence the number
  * first (it is in a register), then the tag. The registers still hold the arguments. Not seen: io_uring.
  */
-SEC("tp_btf/sys_exit")
+TRACEPOINT(sys_exit)
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
-	__u64 number = regs->orig_ax & ~X32_SYSCALL_BIT;
+	__u64 number = READ(regs, orig_ax) & ~X32_SYSCALL_BIT;
 	struct session_state *session;
 	struct task_struct *task;
 	struct scratch *scratch;
@@ -36,11 +36,11 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	barrier_var(number);	/* one register from here on, with the bound */
 	if (number >= CALLS || (calls_64[number] | calls_32[number]) == CALL_OTHER)
 		return 0;
-	task = bpf_get_current_task_btf();
+	task = current_task();
 	session = session_of(task, &owner);
 	if (!session)
 		return 0;
-	is_compat = task->thread_info.status & TS_COMPAT;
+	is_compat = READ(task, thread_info.status) & TS_COMPAT;
 	if ((is_compat ? calls_32[number] : calls_64[number]) == CALL_OTHER)
 		return 0;
 

@@ -22,14 +22,16 @@ enum {
 	CGROUP_PATH_MAX = 4096,
 };
 
+#ifndef CAIRN_TIER_C
 /* From 6.2 on. */
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
+#endif
 
 /* In the initial pid namespace; 0: the caller lives in another, so that the number it gave means nothing here. */
 static __u32 pid_argument(__u64 argument)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	return BPF_CORE_READ(task, thread_pid, level) == 0 ? argument : 0;
 }
@@ -37,7 +39,7 @@ static __u32 pid_argument(__u64 argument)
 /* The task that was attached to last. */
 static __u32 newest_tracee(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct list_head *first = BPF_CORE_READ(task, ptraced.next);
 	struct task_struct *tracee = (void *)first - bpf_core_field_offset(struct task_struct, ptrace_entry);
 
@@ -47,11 +49,28 @@ static __u32 newest_tracee(void)
 }
 
 /* Whoever the session reached into belongs to it from here on, and so do its children. */
+static void note_taint(struct tamper_event *event, const struct tag *before, const struct owner *owner, bool is_made)
+{
+	if (!before)
+		event->notes |= TAMPER_TARGET_OUTSIDE | (is_made ? TAMPER_TAINTED : 0);
+	else if (before->session_key == owner->session_key && (before->flags & TAG_INJECTED))
+		event->notes |= TAMPER_TARGET_OUTSIDE | TAMPER_TAINTED;	/* by taint_attached(), a moment ago */
+}
+
 static void taint(struct tamper_event *event, __u32 pid, const struct owner *owner)
 {
 	struct tag made = {.session_key = owner->session_key, .flags = TAG_INJECTED};
+#ifdef CAIRN_TIER_C
+	struct tag *before;
+
+	event->target_pid = pid;
+	if (!pid)
+		return;
+	before = bpf_map_lookup_elem(&pids, &pid);
+	note_taint(event, before, owner, !before && !bpf_map_update_elem(&pids, &pid, &made, BPF_NOEXIST));
+#else
 	struct task_struct *target;
-	struct tag *tag;
+	struct tag *before;
 
 	event->target_pid = pid;
 	if (!bpf_task_from_pid || !pid)
@@ -61,17 +80,10 @@ static void taint(struct tamper_event *event, __u32 pid, const struct owner *own
 		return;
 	event->target_pid = target->tgid;
 	event->target_start_boot_ns = BPF_CORE_READ(target, group_leader, start_boottime);
-	tag = bpf_task_storage_get(&tags, target, NULL, 0);
-	if (!tag) {
-		event->notes |= TAMPER_TARGET_OUTSIDE;
-		if (bpf_task_storage_get(&tags, target, &made, BPF_LOCAL_STORAGE_GET_F_CREATE)) {
-			bpf_map_update_elem(&pids, &pid, &made, BPF_ANY);
-			event->notes |= TAMPER_TAINTED;
-		}
-	} else if (tag->session_key == owner->session_key && (tag->flags & TAG_INJECTED)) {
-		event->notes |= TAMPER_TARGET_OUTSIDE | TAMPER_TAINTED;	/* by taint_attached(), a moment ago */
-	}
+	before = tag_of(target);
+	note_taint(event, before, owner, !before && give_tag(target, &made));
 	bpf_task_release(target);
+#endif
 }
 
 /* Returns 0 for a call that is not worth a record. */
@@ -150,7 +162,7 @@ __hidden void record_tamper(struct session_state *session, struct scratch *scrat
 }
 
 /* A task moves to another cgroup, by whomever. Hook: tracepoint cgroup_attach_task. It takes its tag along. */
-SEC("tp_btf/cgroup_attach_task")
+TRACEPOINT(cgroup_attach_task)
 int BPF_PROG(on_cgroup_move, void *to, const char *path, struct task_struct *task, bool is_threadgroup)
 {
 	struct session_state *session;
@@ -182,22 +194,20 @@ int BPF_PROG(on_cgroup_move, void *to, const char *path, struct task_struct *tas
  */
 static void taint_attached(struct task_struct *target)
 {
-	struct tag *mine = bpf_task_storage_get(&tags, bpf_get_current_task_btf(), NULL, 0);
+	struct tag *mine = tag_of(current_task());
 	struct tag made = {.flags = TAG_INJECTED};
-	__u32 pid = target->pid;
 
-	if (!mine || bpf_task_storage_get(&tags, target, NULL, 0))
+	if (!mine || tag_of(target))
 		return;
 	made.session_key = mine->session_key;
-	if (bpf_task_storage_get(&tags, target, &made, BPF_LOCAL_STORAGE_GET_F_CREATE))
-		bpf_map_update_elem(&pids, &pid, &made, BPF_ANY);
+	give_tag(target, &made);
 }
 
 /* A signal is sent. Hook: tracepoint signal_generate, in the sender, with the target as the kernel found it. */
-SEC("tp_btf/signal_generate")
+TRACEPOINT(signal_generate)
 int BPF_PROG(on_signal, int signal, void *info, struct task_struct *target, int is_group, int outcome)
 {
-	__u32 pid = target->tgid;
+	__u32 pid = READ(target, tgid);
 	struct session_state *session;
 	struct tamper_event *event;
 	struct scratch *scratch;
@@ -207,7 +217,7 @@ int BPF_PROG(on_signal, int signal, void *info, struct task_struct *target, int 
 		taint_attached(target);
 	if (signal == SIGCHLD || !bpf_map_lookup_elem(&protected_pids, &pid))
 		return 0;	/* the end of a login process tells its parent, who is the agent */
-	session = session_of(bpf_get_current_task_btf(), &owner);
+	session = session_of(current_task(), &owner);
 	if (!session)
 		return 0;
 	scratch = take_scratch(session, &owner, CLASS_EXEC, EVENT_TAMPER);

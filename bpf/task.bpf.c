@@ -20,38 +20,47 @@ static void record_namespaces(struct session_state *session, const struct owner 
 	event = BEGIN_RECORD(session, scratch, CLASS_EXEC, EVENT_TAMPER, tamper_event);
 	event->op = TAMPER_NAMESPACE;
 	event->detail = clone_flags & CLONE_NEW;
-	event->target_pid = child->tgid;
-	event->target_start_boot_ns = child->start_boottime;
+	event->target_pid = READ(child, tgid);
+	event->target_start_boot_ns = READ(child, start_boottime);
 	finish_record(session, scratch, sizeof(*event));
 	give_back(scratch);
+}
+
+/* By pid alone a task that was tagged as it ended would leave its tag to a stranger. */
+static void forget_pid(struct task_struct *child)
+{
+#ifdef CAIRN_TIER_C
+	__u32 pid = READ(child, pid);
+
+	bpf_map_delete_elem(&pids, &pid);
+#endif
 }
 
 /*
  * A task has been made and does not run yet. Hook: tracepoint task_newtask in copy_process(), and not
  * sched_process_fork: io_uring's workers are made without kernel_clone(), and would lose the tag.
  */
-SEC("tp_btf/task_newtask")
+TRACEPOINT(task_newtask)
 int BPF_PROG(on_task_new, struct task_struct *child, unsigned long clone_flags)
 {
-	struct tag *mine = bpf_task_storage_get(&tags, bpf_get_current_task_btf(), NULL, 0);
+	struct tag *mine = tag_of(current_task());
 	struct session_state *session;
 	struct tag inherited = {};
 	struct owner owner = {};
-	struct tag *made;
-	__u32 pid = child->pid;
+	bool is_made;
 
-	if (!mine)
+	if (!mine) {
+		forget_pid(child);
 		return 0;
+	}
 	inherited.session_key = mine->session_key;
 	inherited.flags = mine->flags & TAG_INJECTED;
-	made = bpf_task_storage_get(&tags, child, &inherited, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (bpf_map_update_elem(&pids, &pid, &inherited, BPF_ANY))
-		made = NULL;	/* its datagrams would be missing */
+	is_made = give_tag(child, &inherited);
 
 	session = find_session(inherited.session_key);
 	if (!session)
 		return 0;
-	if (!made)
+	if (!is_made)
 		__sync_fetch_and_add(&session->untagged_children, 1);
 	else if (!(inherited.flags & TAG_INJECTED))
 		__sync_fetch_and_add(&session->tasks_born, 1);
@@ -74,61 +83,79 @@ static __u32 wait_status_of(struct task_struct *task)
 /* Threads that ended before are summed in the signal struct; the last one is still on its own. */
 static void fill_usage(struct exit_event *event, struct task_struct *task)
 {
-	event->user_ns = BPF_CORE_READ(task, signal, utime) + task->utime;
-	event->system_ns = BPF_CORE_READ(task, signal, stime) + task->stime;
+	event->user_ns = BPF_CORE_READ(task, signal, utime) + READ(task, utime);
+	event->system_ns = BPF_CORE_READ(task, signal, stime) + READ(task, stime);
 	event->max_rss_pages = BPF_CORE_READ(task, signal, maxrss);
 	if (bpf_core_field_exists(task->ioac)) {
-		event->read_bytes = BPF_CORE_READ(task, signal, ioac.read_bytes) + task->ioac.read_bytes;
-		event->written_bytes = BPF_CORE_READ(task, signal, ioac.write_bytes) + task->ioac.write_bytes;
+		event->read_bytes = BPF_CORE_READ(task, signal, ioac.read_bytes) + READ(task, ioac.read_bytes);
+		event->written_bytes = BPF_CORE_READ(task, signal, ioac.write_bytes) + READ(task, ioac.write_bytes);
 	}
 }
 
 /* True for one thread of each process: two that end together can both see the count of the living at 0. */
-static bool ends_process(struct task_struct *task)
+static bool ends_process(struct task_struct *task, __u32 tag_flags)
 {
 	struct tag *leader;
 
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return false;
-	leader = bpf_task_storage_get(&tags, task->group_leader, NULL, 0);
+	leader = tag_of(READ(task, group_leader));
+#ifdef CAIRN_TIER_C
+	if (!leader)	/* the other one was here, and cleared away; or nobody tagged more than this thread */
+		return tag_flags & TAG_INJECTED;
+#endif
 	if (!leader)
 		return true;
 	return !(__sync_fetch_and_or(&leader->flags, TAG_EXIT_REPORTED) & TAG_EXIT_REPORTED);
+}
+
+/* In Tier C a process is known by its first thread's entry until its last thread ends. */
+static void leave_pids(struct task_struct *task)
+{
+	__u32 pid = READ(task, pid);
+#ifdef CAIRN_TIER_C
+	__u32 first = READ(task, tgid);
+
+	if (BPF_CORE_READ(task, signal, live.counter) == 0)
+		bpf_map_delete_elem(&pids, &first);
+	else if (pid == first)
+		return;
+#endif
+	bpf_map_delete_elem(&pids, &pid);
 }
 
 /*
  * A task ends. Hook: tracepoint sched_process_exit in do_exit(), in the task, when its exit code stands. It can make no
  * further event, but for the result of a connection that is still open.
  */
-SEC("tp_btf/sched_process_exit")
+TRACEPOINT(sched_process_exit)
 int BPF_PROG(on_task_exit, struct task_struct *task)
 {
-	struct tag *tag = bpf_task_storage_get(&tags, task, NULL, 0);
 	struct exit_event event = {};
 	struct session_state *session;
-	__u32 pid = task->pid;
+	struct owner owner;
+	__u32 pid;
 
-	if (task->pid == task->tgid)
+	task = current_task();
+	pid = READ(task, pid);
+	if (pid == (__u32)READ(task, tgid))
 		bpf_map_delete_elem(&protected_pids, &pid);
-	if (!tag)
+	if (!tag_of(task))
 		return 0;
-	bpf_map_delete_elem(&pids, &pid);
-	session = find_session(tag->session_key);
-	if (!session)
-		return 0;
-
-	if (ends_process(task)) {
-		start_record(session, tag->session_key, &event.header, EVENT_EXIT);
-		fill_process(&event.process, task, tag->flags);
+	session = session_of(task, &owner);
+	if (session && ends_process(task, owner.tag_flags)) {
+		start_record(session, owner.session_key, &event.header, EVENT_EXIT);
+		fill_process(&event.process, task, owner.tag_flags);
 		event.wait_status = wait_status_of(task);
 		fill_usage(&event, task);
 		send_record(session, CLASS_EXEC, &event.header, sizeof(event));
 	}
 
-	if (tag->flags & TAG_INJECTED)
+	leave_pids(task);
+	if (!session || (owner.tag_flags & TAG_INJECTED))
 		return 0;
 	/* After the event: who sees no task alive finds everything in the rings. */
-	if (tag->flags & TAG_ROOT)
+	if (owner.tag_flags & TAG_ROOT)
 		__sync_fetch_and_add(&session->roots_died, 1);
 	__sync_fetch_and_add(&session->tasks_died, 1);
 	return 0;

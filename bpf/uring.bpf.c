@@ -209,7 +209,7 @@ static int remember(void *request)
 
 	if (!is_recorded(opcode))
 		return 0;
-	session = session_of(bpf_get_current_task_btf(), &owner);
+	session = session_of(current_task(), &owner);
 	if (!session)
 		return 0;
 	pending = bpf_map_lookup_elem(&uring_blank, &first);
@@ -358,13 +358,13 @@ static int complete(void *ring, void *request, __s32 result)
  * A request goes from the ring to where it is carried out. Hook: tracepoint io_uring_submit_req (6.3 on), before that
  * io_uring_submit_sqe. In the submitter, or in the thread of IORING_SETUP_SQPOLL, which has the submitter's tag.
  */
-SEC("tp_btf/io_uring_submit_req")
+TRACEPOINT(io_uring_submit_req)
 int BPF_PROG(on_uring_submit_req, void *request)
 {
 	return remember(request);
 }
 
-SEC("tp_btf/io_uring_submit_sqe")
+TRACEPOINT(io_uring_submit_sqe)
 int BPF_PROG(on_uring_submit_sqe, void *request)
 {
 	return remember(request);
@@ -374,13 +374,13 @@ int BPF_PROG(on_uring_submit_sqe, void *request)
  * A request has its result. Hook: tracepoint io_uring_complete, which has had two signatures; in the submitter or a
  * worker thread of its process, whose descriptors are the submitter's.
  */
-SEC("tp_btf/io_uring_complete")
+TRACEPOINT(io_uring_complete)
 int BPF_PROG(on_uring_complete, void *ring, void *request, struct io_uring_cqe *cqe)
 {
 	return request ? complete(ring, request, BPF_CORE_READ(cqe, res)) : 0;
 }
 
-SEC("tp_btf/io_uring_complete")
+TRACEPOINT(io_uring_complete)
 int BPF_PROG(on_uring_complete_6, void *ring, void *request, __u64 user_data, int result)
 {
 	return request ? complete(ring, request, result) : 0;

@@ -160,7 +160,7 @@ Result<Attached> load_by_trial(const Tier& tier, std::vector<const Program*> pro
 
 Result<void> pin_all(const Tier& tier, const Attached& attached, const std::filesystem::path& folder) {
   if (::mkdir(folder.c_str(), 0700) != 0) return fail_errno(folder.string());
-  for (const char* name : kPinnedMaps) {
+  for (const char* name : tier.pinned_maps()) {
     const bpf_map* map = bpf_object__find_map_by_name(attached.object.get(), name);
     if (map == nullptr) return fail(Errc::kInternal, fmt::format("tier {} has no map {}", tier.name, name));
     if (const int failed = bpf_map__pin(const_cast<bpf_map*>(map), (folder / name).c_str()); failed != 0) {

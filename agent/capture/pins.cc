@@ -32,7 +32,7 @@ std::filesystem::path standing_pin(const std::filesystem::path& folder, const Pr
 }
 
 bool is_whole(const std::filesystem::path& folder, const Tier& tier) {
-  return std::ranges::all_of(kPinnedMaps, [&](const char* name) { return is_there(folder / name); }) &&
+  return std::ranges::all_of(tier.pinned_maps(), [&](const char* name) { return is_there(folder / name); }) &&
          std::ranges::all_of(tier.programs, [&](const Program& program) {
            const bool may_be_missing = program.is_optional || !program.tracepoint.empty() || !program.function.empty();
            return may_be_missing || is_there(standing_pin(folder, program));
@@ -65,7 +65,8 @@ Result<void> attach(const std::filesystem::path& folder, const Program& program)
   const std::filesystem::path from = folder / on_demand_pin(program);
   const UniqueFd loaded(bpf_obj_get(from.c_str()));
   if (!loaded) return fail_errno(fmt::format("open pinned program {}", from.string()));
-  const UniqueFd link(bpf_raw_tracepoint_open(nullptr, loaded.get()));  // what it traces was said when it was loaded
+  // What a BTF-typed program traces was said when it was loaded.
+  const UniqueFd link(bpf_raw_tracepoint_open(program.raw_tracepoint, loaded.get()));
   if (!link) return fail_errno(fmt::format("attach {}", program.name));
   const std::filesystem::path pin = folder / program.name;
   if (bpf_obj_pin(link.get(), pin.c_str()) != 0) return fail_errno(fmt::format("pin {}", pin.string()));

@@ -21,6 +21,7 @@
 #include "agent/capture/fold_table.h"
 #include "agent/capture/pins.h"
 #include "agent/capture/session_registration.h"
+#include "agent/capture/task_tags.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "bpf/events.h"
@@ -49,23 +50,18 @@ struct SessionCapture::State {
     size_t count = 0;
   };
 
-  State(uint64_t key, CaptureStatus in_force, UniqueFd tags_map, UniqueFd pids_map, SessionRegistration made)
-      : session_key(key),
-        status(std::move(in_force)),
-        tags(std::move(tags_map)),
-        pids(std::move(pids_map)),
-        registration(std::move(made)) {}
+  State(uint64_t key, CaptureStatus in_force, TaskTags all_tags, SessionRegistration made)
+      : session_key(key), status(std::move(in_force)), tags(std::move(all_tags)), registration(std::move(made)) {}
 
   static int on_record(void* self, void* record, size_t bytes);
   Result<void> make_reader();
-  Result<void> take_from_other_session(int pidfd, const bpf::tag& mine);
+  Result<void> take_from_other_session(const UniqueFd& root, const bpf::tag& mine);
   void taint_target(recording::v1::Tamper* tamper) const;
   uint64_t count_dead_roots();
 
   uint64_t session_key;
   CaptureStatus status;
-  UniqueFd tags;
-  UniqueFd pids;
+  TaskTags tags;
   SessionRegistration registration;
   RingBuffer reader;
   std::vector<UniqueFd> living_roots;  // pidfds of tagged tasks
@@ -97,11 +93,8 @@ void SessionCapture::State::taint_target(recording::v1::Tamper* tamper) const {
   }
   const UniqueFd target(static_cast<int>(::syscall(SYS_pidfd_open, tamper->target_pid(), 0)));
   if (!target) return;
-  const int pidfd = target.get();
-  const uint32_t pid = tamper->target_pid();
-  const bpf::tag tag{.session_key = session_key, .flags = bpf::TAG_INJECTED};
-  if (bpf_map_update_elem(tags.get(), &pidfd, &tag, BPF_NOEXIST) != 0) return;
-  bpf_map_update_elem(pids.get(), &pid, &tag, BPF_ANY);
+  const Result<bool> is_new = tags.give(target, {.session_key = session_key, .flags = bpf::TAG_INJECTED});
+  if (!is_new || !*is_new) return;
   tamper->set_target_outside(true);
   tamper->set_tainted(true);
 }
@@ -117,11 +110,10 @@ Result<void> SessionCapture::State::make_reader() {
 
 // The task carries another session's tag: the agent itself was started in a session. It dies in ours, so the other one
 // must not wait for it.
-Result<void> SessionCapture::State::take_from_other_session(int pidfd, const bpf::tag& mine) {
-  bpf::tag other{};
-  if (bpf_map_lookup_elem(tags.get(), &pidfd, &other) != 0) return fail_errno("read the task's tag");
-  if (bpf_map_update_elem(tags.get(), &pidfd, &mine, BPF_EXIST) != 0) return fail_errno("replace the task's tag");
-  const Result<UniqueFd> states = inner_map(registration.sessions(), other.session_key);
+Result<void> SessionCapture::State::take_from_other_session(const UniqueFd& root, const bpf::tag& mine) {
+  const Result<bpf::tag> other = tags.replace(root, mine);
+  if (!other) return fail(other);
+  const Result<UniqueFd> states = inner_map(registration.sessions(), other->session_key);
   if (!states) return fail(states);
   if (!*states) return {};
   Result<SharedCounters> counters = SharedCounters::map(*states);
@@ -152,16 +144,14 @@ Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint6
                 fmt::format("no capture programs of this build are pinned under {}; is cairn-agent running?",
                             bpf_dir.string()));
   }
-  Result<UniqueFd> tags = open_pinned_map(pinned->folder, kTagsMap);
+  Result<TaskTags> tags = TaskTags::open(pinned->folder);
   if (!tags) return fail(tags);
-  Result<UniqueFd> pids = open_pinned_map(pinned->folder, kPidsMap);
-  if (!pids) return fail(pids);
   Result<SessionRegistration> registration = SessionRegistration::make(pinned->folder, session_key, sizes);
   if (!registration) return fail(registration);
   if (Result<void> done = protect_this_process(pinned->folder); !done) return fail(done);
   if (Result<void> attached = attach_on_demand(pinned->folder); !attached) return fail(attached);
-  auto state = std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(pids),
-                                       *std::move(registration));
+  auto state =
+      std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(registration));
   if (policy.stream == EventStream::kFolded) state->folds.emplace();
   if (policy.loss == LossPolicy::kLossless) {
     Result<UniqueFd> held = open_pinned_map(pinned->folder, kHeldMap);
@@ -180,16 +170,9 @@ Result<void> SessionCapture::tag(int pidfd) {
   // Counted before it can die: never does the session look empty while it lives.
   SharedCounters& counters = state_->registration.counters();
   counters.add(&bpf::session_state::tasks_born, 1);
-  Result<void> tagged;
-  if (bpf_map_update_elem(state_->tags.get(), &pidfd, &tag, BPF_NOEXIST) != 0) {
-    if (errno == EEXIST) {
-      tagged = state_->take_from_other_session(pidfd, tag);
-    } else if (errno == ENOENT) {  // what the kernel says of a pidfd without a task
-      tagged = fail_errno(ESRCH, "tag the task");
-    } else {
-      tagged = fail_errno("tag the task");
-    }
-  }
+  const Result<bool> is_new = state_->tags.give(root, tag);
+  Result<void> tagged = is_new ? Result<void>() : fail(is_new);
+  if (is_new && !*is_new) tagged = state_->take_from_other_session(root, tag);
   if (!tagged) {
     counters.add(&bpf::session_state::tasks_died, 1);
     return tagged;

@@ -2,6 +2,7 @@
 
 #include <bpf/tier_a.skel.h>
 #include <bpf/tier_b.skel.h>
+#include <bpf/tier_c.skel.h>
 
 #include "base/bytes.h"
 #include "bpf/calls.h"
@@ -50,6 +51,12 @@ std::vector<Program> call_functions() {
 
 std::string Tier::folder() const { return to_hex(sha256(object)).substr(0, 12); }
 
+std::vector<const char*> Tier::pinned_maps() const {
+  std::vector<const char*> maps(std::begin(kPinnedMaps), std::end(kPinnedMaps));
+  if (!tags_by_pid) maps.push_back(kTagsMap);
+  return maps;
+}
+
 const std::vector<Tier>& tiers() {
   static const std::vector<Tier> all = {
       {.name = "A",
@@ -59,6 +66,10 @@ const std::vector<Tier>& tiers() {
       {.name = "B",
        .object = object_bytes<tier_b__elf_bytes>(),
        .programs = with_shared({{.name = "on_sys_exit", .is_on_demand = true}})},
+      {.name = "C",
+       .object = object_bytes<tier_c__elf_bytes>(),
+       .programs = with_shared({{.name = "on_sys_exit", .is_on_demand = true, .raw_tracepoint = "sys_exit"}}),
+       .tags_by_pid = true},
   };
   return all;
 }

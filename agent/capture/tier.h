@@ -20,6 +20,7 @@ struct Program {
   // Costs every process of the host something, sessions or none: attached while a session is registered, and not pinned
   // by its link alone but by itself too (kProgramSuffix).
   bool is_on_demand = false;
+  const char* raw_tracepoint = nullptr;  // where one on demand is attached to, in a tier without BTF types
 };
 
 // Behind the name of a program on demand: the pin of the program, from which it is attached.
@@ -30,12 +31,15 @@ struct Tier {
   std::string_view name;
   std::string_view object;  // ELF bytes, embedded in this binary
   std::vector<Program> programs;
+  // Without BTF types there is no map of tags in the storage of tasks: a task is known by its pid alone.
+  bool tags_by_pid = false;
   // The program that is tried before all others, since a kernel that refuses the tier refuses this one: the tier has so
   // many programs that to try each for its reason takes seconds. Empty: there is none.
   std::string_view trial = {};
 
   // The folder of its pins: the first 12 hex digits of the object's SHA-256. Another build makes its own beside it.
   std::string folder() const;
+  std::vector<const char*> pinned_maps() const;
 };
 
 // What this build knows, best first. A kernel is asked by trial: neither versions nor feature files tell what it will
@@ -51,8 +55,9 @@ constexpr const char* kFoldsMap = "folds";
 constexpr const char* kHeldMap = "held";
 constexpr const char* kProtectedMap = "protected_pids";
 constexpr const char* kPidsMap = "pids";
-constexpr const char* kPinnedMaps[] = {kTagsMap,      kPidsMap,  kSessionsMap, kExecRingsMap,
-                                       kOpenRingsMap, kFoldsMap, kHeldMap,     kProtectedMap};
+// Of every tier; those with tags in the storage of tasks have kTagsMap too.
+constexpr const char* kPinnedMaps[] = {kPidsMap,  kSessionsMap, kExecRingsMap, kOpenRingsMap,
+                                       kFoldsMap, kHeldMap,     kProtectedMap};
 
 // Needs one place per CPU and buffer: SCRATCH_PER_CPU in bpf/record.bpf.c.
 constexpr const char* kScratchMap = "scratches";

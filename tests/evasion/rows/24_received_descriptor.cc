@@ -1,4 +1,4 @@
-// Descriptors that somebody else opened: over a unix socket, and by pidfd_getfd(2).
+// Descriptors that somebody else opened: over a unix socket, by recvmmsg(2) too, and by pidfd_getfd(2).
 #include "tests/evasion/rows/net.h"
 
 using namespace row;
@@ -40,6 +40,21 @@ void take(int from) {
   must(::recvmsg(from, &message, 0), "recvmsg");
 }
 
+// Several messages at once, each with a descriptor.
+void take_two(int from) {
+  char control[2][CMSG_SPACE(sizeof(int))]{};
+  char byte[2]{};
+  iovec part[2] = {{.iov_base = &byte[0], .iov_len = 1}, {.iov_base = &byte[1], .iov_len = 1}};
+  mmsghdr messages[2]{};
+  for (int i = 0; i < 2; ++i) {
+    messages[i].msg_hdr.msg_iov = &part[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+    messages[i].msg_hdr.msg_control = control[i];
+    messages[i].msg_hdr.msg_controllen = sizeof(control[i]);
+  }
+  if (::recvmmsg(from, messages, 2, 0, nullptr) != 2) must(-1, "recvmmsg");
+}
+
 constexpr int kKnownFd = 77;
 
 }  // namespace
@@ -53,6 +68,9 @@ int main(int argc, char** argv) {
         must(::connect(fd, as_sockaddr(at), sizeof(at)), "connect");
         take(fd);
         truth({{"kind", "socket"}, {"op", "receive_fd"}, {"path", scratch + "/given"}});
+        take_two(fd);
+        truth({{"kind", "socket"}, {"op", "receive_fd"}, {"path", scratch + "/second"}});
+        truth({{"kind", "socket"}, {"op", "receive_fd"}, {"path", scratch + "/third"}});
         const int pidfd = must(static_cast<int>(::syscall(SYS_pidfd_open, outside_pid(), 0)), "pidfd_open");
         must(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd, kKnownFd, 0)), "pidfd_getfd");
         truth({{"kind", "socket"}, {"op", "receive_fd"}, {"path", scratch + "/fetched"}});
@@ -65,7 +83,10 @@ int main(int argc, char** argv) {
         must(::bind(fd, as_sockaddr(at), sizeof(at)), "bind");
         must(::listen(fd, 8), "listen");
         ready();
-        give(must(::accept(fd, nullptr, nullptr), "accept"), given);
+        const int taker = must(::accept(fd, nullptr, nullptr), "accept");
+        give(taker, given);
+        give(taker, must(::open(make_file("second").c_str(), O_RDONLY), "second"));
+        give(taker, must(::open(make_file("third").c_str(), O_RDONLY), "third"));
         for (;;) ::pause();
       });
 }
