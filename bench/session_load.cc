@@ -79,7 +79,7 @@ int record(const std::filesystem::path& folder, char** argv) {
   const std::filesystem::path path = folder / (begin.session_id() + ".rec");
   auto writer = must(recorder::RecordingWriter::create(path, begin, clock.boot_ns(), uint64_t{8} << 30));
   agent::SessionRecorder recorder(std::move(writer), &clock, [] {}, log);
-  auto pump = must(agent::CapturePump::start(std::move(capture), &recorder, [] {}, log));
+  auto pump = must(agent::CapturePump::start(std::move(capture), &recorder, false, [] {}, log));
 
   const auto started = std::chrono::steady_clock::now();
   Command command = start(argv);
@@ -116,12 +116,13 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path folder = std::filesystem::absolute(argv[1]);
   std::filesystem::create_directories(folder);
+  const char* tier = std::getenv("CAIRN_TIER");
   if (std::string(argv[2]) == "--unload") {
     const auto unpinned = cairn::agent::unpin_all(folder / "bpf");
     return unpinned ? 0 : 1;
   }
-  const auto host =
-      cairn::agent::CaptureHost::start(folder / "bpf", cairn::Log("session_load", cairn::LogLevel::kWarn));
+  const auto host = cairn::agent::CaptureHost::start(folder / "bpf", cairn::Log("session_load", cairn::LogLevel::kWarn),
+                                                     tier == nullptr ? "" : tier);
   if (!host) {
     std::cerr << "skipped: " << host.error().message << "\n";
     return 77;

@@ -64,6 +64,7 @@ void SummaryBuilder::note_gap(const Gap& gap) {
   if (gap.from_seq() == 0) {
     // Unreadable records spent numbers, which the gaps with numbers cover; a dead worker's count is open.
     if (gap.reason() == recording::v1::GAP_REASON_INTERRUPTED) has_unknown_gap_ = true;
+    if (gap.reason() == recording::v1::GAP_REASON_NOT_SEEN) was_blind_ = true;
   } else if (gap.to_seq() < gap.from_seq() || gap.count() != gap.to_seq() - gap.from_seq() + 1) {
     find(counted_,
          fmt::format("a gap from {} to {} says that {} events are missing", gap.from_seq(), gap.to_seq(), gap.count()));
@@ -87,7 +88,7 @@ Summary SummaryBuilder::finish(const RecordingDecoder& decoder) const {
   if (is_too_fragmented_) find(summary, "the kernel sequence numbers are too scattered to account for");
   if (summary.is_complete && counted_.end) check_against_end(*counted_.end, summary, decoder.index());
 
-  const bool is_known = !is_too_fragmented_ && !has_unknown_gap_ && highest <= summary.kernel_issued;
+  const bool is_known = !is_too_fragmented_ && !has_unknown_gap_ && !was_blind_ && highest <= summary.kernel_issued;
   summary.is_accounted =
       summary.is_complete && is_known && summary.kernel_stored + summary.kernel_missing == summary.kernel_issued;
   summary.is_sequence_complete = summary.is_accounted && summary.kernel_missing == 0;

@@ -56,6 +56,7 @@ class SummaryBuilder {
   SequenceSet stored_;
   SequenceSet in_gaps_;
   bool has_unknown_gap_ = false;
+  bool was_blind_ = false;  // events were made that have no number
   bool is_too_fragmented_ = false;
 };
 

@@ -25,6 +25,7 @@ std::string_view reason_text(GapReason reason) {
     case GAP_REASON_RING_FULL: return "the kernel's ring was full";
     case GAP_REASON_SPOOL_FULL: return "the spool was full";
     case GAP_REASON_UNREADABLE: return "a record was unreadable";
+    case GAP_REASON_NOT_SEEN: return "the kernel's programs no longer saw them";
     case GAP_REASON_INTERRUPTED: return "the session's worker died";
     default: return "for an unknown reason";
   }
@@ -37,6 +38,8 @@ std::string gap_text(const Gap& gap) {
   }
   if (gap.output_bytes() != 0) text += fmt::format(" {} bytes of output missing", gap.output_bytes());
   if (gap.other_events() != 0) text += fmt::format(" {} other events missing", gap.other_events());
+  if (!gap.classes().empty())
+    text += fmt::format(" events of these classes missing: {}", quoted_if_needed(gap.classes()));
   if (text == "gap  ") text += " events missing, nobody knows how many";
   return fmt::format("{}: {}", text, reason_text(gap.reason()));
 }

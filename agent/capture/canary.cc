@@ -26,6 +26,7 @@ namespace {
 using recording::v1::Event;
 
 constexpr std::chrono::seconds kLimit{5};
+constexpr RingSizes kRings{.exec_bytes = 16 * 1024, .open_bytes = 16 * 1024};
 constexpr const char* kNowhere = "/nonexistent/cairn-canary";
 
 struct Class {
@@ -76,7 +77,6 @@ void do_one_of_each(char* const* program) {
   ::execv(kNowhere, program);
   const pid_t child = ::_Fork();
   if (child == 0) {
-    // Behind an exec: from then on the datagram hooks know the task.
     ::execv(program[0], program);
     ::_exit(127);
   }
@@ -98,12 +98,7 @@ class Bird {
       ::close(ends[1]);
       char byte = 0;
       if (::read(ends[0], &byte, 1) != 1) ::_exit(1);
-      const pid_t worker = ::_Fork();  // a child is known by pid too, a tagged task only after an exec
-      if (worker == 0) {
-        do_one_of_each(argv.data());
-        ::_exit(0);
-      }
-      ::waitpid(worker, nullptr, 0);
+      do_one_of_each(argv.data());
       ::_exit(0);
     }
     ::close(ends[0]);
@@ -128,13 +123,25 @@ class Bird {
 
 }  // namespace
 
-Result<CanaryReport> run_canary(const std::filesystem::path& bpf_dir, const std::vector<std::string>& program) {
+std::string canary_class_names(uint64_t classes) {
+  std::string names;
+  for (size_t i = 0; i < kClasses.size(); ++i) {
+    if ((classes >> i & 1) != 0) names += (names.empty() ? "" : ", ") + std::string(kClasses[i].name);
+  }
+  return names;
+}
+
+Result<Canary> Canary::open(const std::filesystem::path& bpf_dir, std::vector<std::string> program) {
   Result<SessionCapture> capture =
-      SessionCapture::open(bpf_dir, read_le64(random_bytes(8).data()) | 1, {}, {.stream = EventStream::kFull});
+      SessionCapture::open(bpf_dir, read_le64(random_bytes(8).data()) | 1, kRings, {.stream = EventStream::kFull});
   if (!capture) return fail(capture);
-  Bird bird(program);
+  return Canary(*std::move(capture), std::move(program));
+}
+
+Result<CanaryReport> Canary::sing() {
+  Bird bird(program_);
   if (bird.pidfd() < 0) return fail_errno("start the canary");
-  if (Result<void> tagged = capture->tag(bird.pidfd()); !tagged) return fail(tagged, "tag the canary");
+  if (Result<void> tagged = capture_.tag(bird.pidfd()); !tagged) return fail(tagged, "tag the canary");
   bird.fly();
 
   std::set<std::string> seen;
@@ -145,30 +152,38 @@ Result<CanaryReport> run_canary(const std::filesystem::path& bpf_dir, const std:
   };
   const auto deadline = std::chrono::steady_clock::now() + kLimit;
   for (;;) {
-    if (const Result<size_t> drained = capture->drain(note); !drained) return fail(drained);
-    const Result<SessionCounters> counters = capture->counters();
+    if (const Result<size_t> drained = capture_.drain(note); !drained) return fail(drained);
+    const Result<SessionCounters> counters = capture_.counters();
     if (!counters) return fail(counters);
     if (counters->live_tasks == 0) break;
     if (std::chrono::steady_clock::now() > deadline) {
       bird.end();
       return fail(Errc::kUnavailable, "the canary of the capture did not end");
     }
-    pollfd ring{.fd = capture->epoll_fd(), .events = POLLIN, .revents = 0};
+    pollfd ring{.fd = capture_.epoll_fd(), .events = POLLIN, .revents = 0};
     ::poll(&ring, 1, 5);
   }
-  if (Result<void> stopped = capture->stop(); !stopped) return fail(stopped);
-  for (Result<size_t> drained = capture->drain(note); drained && *drained != 0;) drained = capture->drain(note);
+  // Who is dead has made all his events.
+  for (Result<size_t> drained = capture_.drain(note); drained && *drained != 0;) drained = capture_.drain(note);
 
   CanaryReport report;
-  const std::vector<std::string>& hooks = capture->status().hooks;
-  for (const Class& one : kClasses) {
+  const std::vector<std::string>& hooks = capture_.status().hooks;
+  for (size_t i = 0; i < kClasses.size(); ++i) {
+    const Class& one = kClasses[i];
     if (seen.contains(one.name)) {
       report.seen.emplace_back(one.name);
     } else if (one.hook.empty() || std::ranges::find(hooks, one.hook) != hooks.end()) {
       report.missed.emplace_back(one.name);
+      report.missed_classes |= uint64_t{1} << i;
     }
   }
   return report;
+}
+
+Result<CanaryReport> run_canary(const std::filesystem::path& bpf_dir, const std::vector<std::string>& program) {
+  Result<Canary> canary = Canary::open(bpf_dir, program);
+  if (!canary) return fail(canary);
+  return canary->sing();
 }
 
 }  // namespace cairn::agent

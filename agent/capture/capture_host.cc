@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "agent/capture/bpffs.h"
 #include "agent/capture/libbpf_log.h"
 #include "agent/capture/pins.h"
+#include "agent/capture/session_registration.h"
 #include "agent/capture/tier.h"
 #include "base/unique_fd.h"
 #include "bpf/events.h"
@@ -93,6 +95,25 @@ Result<bool> CaptureHost::rest_when_idle() {
   const Result<UniqueFd> lock = lock_pins(pins_.parent_path());
   if (!lock) return fail(lock);
   return detach_on_demand(pins_);
+}
+
+Result<void> CaptureHost::report_blind(uint64_t classes) {
+  const Result<UniqueFd> sessions = open_pinned_map(pins_, kSessionsMap);
+  if (!sessions) return fail(sessions);
+  std::vector<uint64_t> keys;
+  uint64_t key = 0;
+  for (const uint64_t* before = nullptr; bpf_map_get_next_key(sessions->get(), before, &key) == 0; before = &key) {
+    keys.push_back(key);
+  }
+  for (const uint64_t session_key : keys) {
+    const Result<UniqueFd> states = inner_map(*sessions, session_key);
+    if (!states) return fail(states);
+    if (!*states) continue;
+    Result<SharedCounters> counters = SharedCounters::map(*states);
+    if (!counters) return fail(counters);
+    counters->set_blind(classes);
+  }
+  return {};
 }
 
 Result<std::optional<uint64_t>> CaptureHost::issued(uint64_t session_key) {

@@ -33,6 +33,8 @@ class CaptureHost {
   // Takes off what costs the whole host something, when no session is registered; the next SessionCapture puts it back.
   // False: there was nothing to do. To be called now and then: short sessions in a row need not attach anew each time.
   Result<bool> rest_when_idle();
+  // Tells every registered session which of the canary's classes are not seen (CanaryReport::missed_classes); 0: none.
+  Result<void> report_blind(uint64_t classes);
   // How many sequence numbers the session was given; nullopt when it is not registered.
   Result<std::optional<uint64_t>> issued(uint64_t session_key);
 

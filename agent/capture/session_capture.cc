@@ -233,6 +233,10 @@ Result<SessionCounters> SessionCapture::counters() const {
                          .untagged_children = counters.load(&bpf::session_state::untagged_children)};
 }
 
+uint64_t SessionCapture::blind_classes() const {
+  return state_->registration.counters().load(&bpf::session_state::blind_classes);
+}
+
 Result<void> SessionCapture::stop() { return state_->registration.remove(); }
 
 const CaptureStatus& SessionCapture::status() const { return state_->status; }

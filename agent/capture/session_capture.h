@@ -60,6 +60,9 @@ class SessionCapture {
   // Idempotent.
   Result<void> stop();
 
+  // Which of the canary's classes the agent found unseen at its last look; 0: none.
+  uint64_t blind_classes() const;
+
   const CaptureStatus& status() const;
 
  private:

@@ -54,6 +54,8 @@ void SharedCounters::add(Counter counter, uint64_t count) { atomic(&(state_->*co
 
 void SharedCounters::set_polled(bool is_polled) { atomic(&state_->is_polled) = is_polled ? 1 : 0; }
 
+void SharedCounters::set_blind(uint64_t classes) { atomic(&state_->blind_classes) = classes; }
+
 void SharedCounters::set_lossless() { atomic(&state_->is_lossless) = 1; }
 
 uint64_t SharedCounters::dropped() const {

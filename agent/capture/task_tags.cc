@@ -75,8 +75,8 @@ Result<bpf::tag> TaskTags::replace(const UniqueFd& pidfd, const bpf::tag& tag) c
   if (!pid) return fail(pid);
   const int task = pidfd.get();
   bpf::tag before{};
-  const int found = storage_ ? bpf_map_lookup_elem(storage_.get(), &task, &before)
-                             : bpf_map_lookup_elem(pids_.get(), &*pid, &before);
+  const int found =
+      storage_ ? bpf_map_lookup_elem(storage_.get(), &task, &before) : bpf_map_lookup_elem(pids_.get(), &*pid, &before);
   if (found != 0) return fail_errno("read the task's tag");
   if (storage_ && bpf_map_update_elem(storage_.get(), &task, &tag, BPF_EXIST) != 0) {
     return fail_errno("replace the task's tag");

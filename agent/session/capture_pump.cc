@@ -8,6 +8,11 @@
 #include <cerrno>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "agent/capture/canary.h"
+#include "base/clock.h"
+
 namespace cairn::agent {
 namespace {
 
@@ -16,23 +21,25 @@ constexpr std::chrono::milliseconds kRoomWait{200};
 // How often the rings are looked at while something happens, and when that is over.
 constexpr std::chrono::milliseconds kLook{10};
 constexpr std::chrono::milliseconds kAwake{200};
+constexpr std::chrono::milliseconds kGlance{1000};
 // What is counted in the kernel is put on record so often while something happens.
 constexpr std::chrono::seconds kFoldInterval{5};
 
 }  // namespace
 
 Result<std::unique_ptr<CapturePump>> CapturePump::start(SessionCapture capture, SessionRecorder* recorder,
-                                                        std::function<void()> wake, Log log) {
+                                                        bool needs_all, std::function<void()> wake, Log log) {
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop) return fail_errno("eventfd");
   return std::unique_ptr<CapturePump>(
-      new CapturePump(std::move(capture), recorder, std::move(stop), std::move(wake), std::move(log)));
+      new CapturePump(std::move(capture), recorder, needs_all, std::move(stop), std::move(wake), std::move(log)));
 }
 
-CapturePump::CapturePump(SessionCapture capture, SessionRecorder* recorder, UniqueFd stop, std::function<void()> wake,
-                         Log log)
+CapturePump::CapturePump(SessionCapture capture, SessionRecorder* recorder, bool needs_all, UniqueFd stop,
+                         std::function<void()> wake, Log log)
     : capture_(std::move(capture)),
       recorder_(recorder),
+      needs_all_(needs_all),
       stop_(std::move(stop)),
       wake_(std::move(wake)),
       log_(std::move(log)) {
@@ -90,27 +97,51 @@ bool CapturePump::look(size_t* drained) {
     folds_due_ = now + kFoldInterval;
     if (const Result<void> reported = report_folds(); !reported) found = fail(reported);
   }
+  if (const Result<void> sees = check_sight(); found && !sees) found = fail(sees);
   if (found) {
     *drained = *found;
     return true;
   }
-  log_.error("capture.failed", kv_error(found.error()));
-  {
-    const std::scoped_lock lock(mutex_);
-    failure_ = found.error();
-  }
-  wake_();
+  give_up(found.error());
   return false;
 }
 
-// Asleep until the first record; then awake, looking every kLook, until nothing has come for kAwake.
+// What the agent's canary says of the hooks; what they do not see has no number, and would be missing without a word.
+Result<void> CapturePump::check_sight() {
+  const uint64_t blind = capture_.blind_classes();
+  if (blind == blind_classes_) return {};
+  const uint64_t new_ones = blind & ~blind_classes_;
+  blind_classes_ = blind;
+  if (new_ones == 0) return {};
+  const std::string names = canary_class_names(new_ones);
+  log_.error("capture.blind", kv("classes", names));
+  recording::v1::Event gap;
+  gap.set_boot_ns(SystemClock().boot_ns());
+  gap.mutable_gap()->set_reason(recording::v1::GAP_REASON_NOT_SEEN);
+  gap.mutable_gap()->set_classes(names);
+  recorder_->add(std::move(gap));
+  if (!needs_all_) return {};
+  return fail(Errc::kUnavailable, fmt::format("the kernel's programs are attached and no longer see: {}", names));
+}
+
+void CapturePump::give_up(Error error) {
+  log_.error("capture.failed", kv_error(error));
+  {
+    const std::scoped_lock lock(mutex_);
+    failure_ = std::move(error);
+  }
+  wake_();
+}
+
+// Asleep until the first record, but for a glance every kGlance; then awake, looking every kLook, until nothing has
+// come for kAwake.
 void CapturePump::run() {
   std::array<struct pollfd, 2> waits{{{.fd = capture_.epoll_fd(), .events = POLLIN, .revents = 0},
                                       {.fd = stop_.get(), .events = POLLIN, .revents = 0}}};
   bool is_awake = false;
   auto last_event = std::chrono::steady_clock::now();
   for (;;) {
-    const int limit_ms = is_awake ? static_cast<int>(kLook.count()) : -1;
+    const int limit_ms = is_awake ? static_cast<int>(kLook.count()) : static_cast<int>(kGlance.count());
     if (::poll(waits.data(), waits.size(), limit_ms) < 0 && errno != EINTR) return;
     if (waits[1].revents != 0) return;
     size_t drained = 0;

@@ -22,7 +22,8 @@ namespace cairn::agent {
 class CapturePump {
  public:
   // `recorder` outlives the pump. `wake` is called when failure() is set, from the pump's thread.
-  static Result<std::unique_ptr<CapturePump>> start(SessionCapture capture, SessionRecorder* recorder,
+  //   needs_all  a class of events that the agent's canary finds unseen is a failure, and not only a gap on record
+  static Result<std::unique_ptr<CapturePump>> start(SessionCapture capture, SessionRecorder* recorder, bool needs_all,
                                                     std::function<void()> wake, Log log);
   CapturePump(const CapturePump&) = delete;
   CapturePump& operator=(const CapturePump&) = delete;
@@ -38,19 +39,24 @@ class CapturePump {
   Result<uint64_t> finish();
 
  private:
-  CapturePump(SessionCapture capture, SessionRecorder* recorder, UniqueFd stop, std::function<void()> wake, Log log);
+  CapturePump(SessionCapture capture, SessionRecorder* recorder, bool needs_all, UniqueFd stop,
+              std::function<void()> wake, Log log);
   void run();
   Result<size_t> drain();
   Result<void> report_folds();
   void set_polled(bool is_polled);
   bool look(size_t* drained);
+  Result<void> check_sight();
+  void give_up(Error error);
   void stop();
 
   mutable std::mutex mutex_;  // of capture_ and failure_
   SessionCapture capture_;
   std::optional<Error> failure_;
   SessionRecorder* recorder_;
-  UniqueFd stop_;  // an eventfd: readable = the thread shall end
+  bool needs_all_;
+  uint64_t blind_classes_ = 0;  // of the thread
+  UniqueFd stop_;               // an eventfd: readable = the thread shall end
   std::function<void()> wake_;
   Log log_;
   std::chrono::steady_clock::time_point folds_due_{};  // of the thread

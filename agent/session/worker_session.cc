@@ -178,7 +178,7 @@ Result<void> WorkerSession::start_recording(const std::string& login) {
   recorder_ = std::make_unique<SessionRecorder>(std::move(*writer), clock_, wake_server, log_);
   if (!capture) return {};
   Result<std::unique_ptr<CapturePump>> pump =
-      CapturePump::start(std::move(*capture), recorder_.get(), wake_server, log_);
+      CapturePump::start(std::move(*capture), recorder_.get(), policy_.require_kernel_events(), wake_server, log_);
   if (!pump) return fail(pump, "this node cannot capture the session");
   pump_ = std::move(*pump);
   return {};

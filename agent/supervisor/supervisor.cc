@@ -20,6 +20,7 @@ namespace {
 
 // Between two looks whether sessions are left that need the hooks that cost all processes something.
 constexpr std::chrono::seconds kRestInterval{10};
+constexpr std::chrono::seconds kAuditLimit{10};
 
 std::string kernel_release() {
   struct utsname host{};
@@ -91,7 +92,29 @@ awaitable<Result<void>> Supervisor::serve() {
 awaitable<void> Supervisor::announce_and_listen() {
   using namespace asio::experimental::awaitable_operators;
   co_await heartbeat_->beat();
-  co_await (heartbeat_->run() && control_->run() && rest_capture());
+  co_await (heartbeat_->run() && control_->run() && rest_capture() && watch_capture());
+}
+
+awaitable<void> Supervisor::watch_capture() {
+  if (canary_) co_await canary_->run();
+}
+
+// Who looks at the node must see it at once; the audit log has it for who looks later.
+void Supervisor::on_sight_changed(std::string blind) {
+  capture_error_ = blind.empty() ? "" : "attached, and yet blind for: " + blind;
+  asio::co_spawn(executor_, report_sight(std::move(blind)), asio::detached);
+}
+
+awaitable<void> Supervisor::report_sight(std::string blind) {
+  co_await heartbeat_->beat();
+  auth::v1::Request request;
+  audit::v1::AuditEvent& event = *request.mutable_append_audit()->mutable_event();
+  event.set_kind(blind.empty() ? "capture.sees" : "capture.blind");
+  event.set_message(blind.empty() ? "the kernel's programs see all classes of events again"
+                                  : "the kernel's programs are attached and no longer see: " + blind);
+  (*event.mutable_fields())["classes"] = blind;
+  const Result<auth::v1::Response> told = co_await ask_auth_once(std::move(request), kAuditLimit);
+  if (!told) log_.warn("capture.untold", kv_error(told.error()));
 }
 
 awaitable<void> Supervisor::rest_capture() {
@@ -156,6 +179,11 @@ void Supervisor::start_parts() {
                                          UploadTimes{}, log_);
   heartbeat_ =
       std::make_unique<Heartbeat>(heartbeat_link_.get(), [this] { return describe(); }, Heartbeat::kInterval, log_);
+  if (capture_) {
+    canary_ = std::make_unique<CanaryWatch>(
+        &*capture_, options_.bpf_dir, [this] { return sessions() > 0; },
+        [this](std::string blind) { on_sight_changed(std::move(blind)); }, &disk_, log_);
+  }
   control_ = std::make_unique<ControlConnection>(
       options_.proxy, who_am_i, [this](tunnel::v1::Dial dial) { return on_dial(std::move(dial)); },
       [this] { log_ready(); }, ControlTimes{}, log_);
@@ -172,12 +200,13 @@ void Supervisor::log_ready() {
             kv("capture_tier", capture_ ? capture_->status().tier : "none"));
 }
 
+// Workers of an earlier supervisor count by the recordings that they hold.
+size_t Supervisor::sessions() const { return std::max<size_t>(workers_->running(), uploader_->status().live_sessions); }
+
 // ---- what comes in
 
 awaitable<Result<void>> Supervisor::on_dial(tunnel::v1::Dial dial) {
-  // Workers of an earlier supervisor count by the recordings that they hold.
-  const size_t sessions = std::max<size_t>(workers_->running(), uploader_->status().live_sessions);
-  if (sessions >= options_.max_sessions) {
+  if (const size_t sessions = this->sessions(); sessions >= options_.max_sessions) {
     co_return fail(Errc::kUnavailable, fmt::format("this node serves {} sessions already, its limit (max_sessions); "
                                                    "try again later",
                                                    sessions));

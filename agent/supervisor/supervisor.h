@@ -12,6 +12,7 @@
 #include "agent/capture/capture_host.h"
 #include "agent/enroll/node_identity.h"
 #include "agent/supervisor/agent_options.h"
+#include "agent/supervisor/canary_watch.h"
 #include "agent/supervisor/control_connection.h"
 #include "agent/supervisor/heartbeat.h"
 #include "agent/supervisor/worker_launcher.h"
@@ -44,6 +45,10 @@ class Supervisor {
   awaitable<void> rest_capture();  // when no session has been for a while, the host pays nothing for system calls
   Result<void> start_capture();
   Result<void> check_capture();
+  awaitable<void> watch_capture();
+  void on_sight_changed(std::string blind);
+  awaitable<void> report_sight(std::string blind);
+  size_t sessions() const;
   void start_parts();
   KernelSessions kernel_sessions();
 
@@ -70,6 +75,7 @@ class Supervisor {
   std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<ControlConnection> control_;
+  std::unique_ptr<CanaryWatch> canary_;
   bool is_announced_ = false;
   WorkPool disk_{2};  // last: waits for its work before the rest goes
 };

@@ -96,6 +96,11 @@ const std::vector<Migration>& all() {
                 ('auditor', '[]', '{}', '["audit","recordings"]', 0, 0),
                 ('access', '[]', '{"*":"*"}', '[]', 0, 0))",
        }},
+      {2,
+       "what a node's capture lacks",
+       {
+           "ALTER TABLE hosts ADD COLUMN capture_error TEXT NOT NULL DEFAULT ''",
+       }},
   };
   return list;
 }

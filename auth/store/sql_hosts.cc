@@ -10,7 +10,7 @@ namespace cairn::auth {
 namespace {
 
 struct HostRow {
-  std::string id, name, own_labels, token_labels, ssh_host_key, version, kernel, capture_tier, hooks;
+  std::string id, name, own_labels, token_labels, ssh_host_key, version, kernel, capture_tier, hooks, capture_error;
   int type = 0;
   long long last_seen_wall_s = 0;
   long long joined_wall_s = 0;
@@ -36,6 +36,7 @@ Result<HostRecord> host_of(const HostRow& row) {
   host.node.set_ssh_host_key(row.ssh_host_key);
   host.node.set_last_seen_wall_s(row.last_seen_wall_s);
   host.node.set_capture_tier(row.capture_tier);
+  host.node.set_capture_error(row.capture_error);
   host.node.set_kernel(row.kernel);
   host.node.mutable_hooks()->Add(hooks->begin(), hooks->end());
   return host;
@@ -44,6 +45,7 @@ Result<HostRecord> host_of(const HostRow& row) {
 SqlQuery hosts_query() {
   return SqlQuery(
       "SELECT id, type, name, own_labels, token_labels, ssh_host_key, version, kernel, capture_tier, hooks, "
+      "capture_error, "
       "last_seen_wall_s, joined_wall_s FROM hosts");
 }
 
@@ -53,8 +55,8 @@ Result<std::vector<HostRecord>> select_hosts(soci::session& sql, SqlQuery query)
   soci::statement rows(sql);
   query.run(rows, soci::into(row.id), soci::into(row.type), soci::into(row.name), soci::into(row.own_labels),
             soci::into(row.token_labels), soci::into(row.ssh_host_key), soci::into(row.version), soci::into(row.kernel),
-            soci::into(row.capture_tier), soci::into(row.hooks), soci::into(row.last_seen_wall_s),
-            soci::into(row.joined_wall_s));
+            soci::into(row.capture_tier), soci::into(row.hooks), soci::into(row.capture_error),
+            soci::into(row.last_seen_wall_s), soci::into(row.joined_wall_s));
   std::vector<HostRecord> hosts;
   while (rows.fetch()) {
     Result<HostRecord> host = host_of(row);
@@ -163,9 +165,9 @@ Result<void> SqlStore::heartbeat(const std::string& id, const v1::HeartbeatReque
     const std::string labels = json_of(beat.labels());
     const std::string hooks = json_of(beat.hooks());
     sql << "UPDATE hosts SET version = :version, own_labels = :labels, kernel = :kernel, capture_tier = :tier, "
-           "hooks = :hooks, last_seen_wall_s = :now WHERE id = :id",
+           "hooks = :hooks, capture_error = :error, last_seen_wall_s = :now WHERE id = :id",
         soci::use(beat.version()), soci::use(labels), soci::use(beat.kernel()), soci::use(beat.capture_tier()),
-        soci::use(hooks), soci::use(now_wall_s), soci::use(id);
+        soci::use(hooks), soci::use(beat.capture_error()), soci::use(now_wall_s), soci::use(id);
     return {};
   });
 }

@@ -53,7 +53,7 @@ TEST(Json, HasEveryFieldUnderItsProtoName) {
   EXPECT_EQ(
       json_line(to_json(node)),
       R"({"id":"","name":"web-1","labels":{"env":"prod"},"version":"","ssh_host_key":"","last_seen_wall_s":1800000000,)"
-      R"("online":false,"capture_tier":"","kernel":"","hooks":[]})");
+      R"("online":false,"capture_tier":"","kernel":"","hooks":[],"capture_error":""})");
 }
 
 TEST(Json, LeavesOutWhatIsUnsetWhenAsked) {

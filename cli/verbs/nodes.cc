@@ -15,7 +15,27 @@ namespace {
 
 enum class Which { kAll, kOnline };
 
-Result<int> list_nodes(const Context& context, Which which) {
+std::string capture_of(const auth::v1::Node& node) {
+  return node.capture_tier().empty() ? "none" : "tier " + node.capture_tier();
+}
+
+// A block of lines for each node: what it can capture, by which hooks, and what is wrong with that.
+std::string describe(const auth::v1::Node& node, int64_t now_wall_s) {
+  std::string hooks;
+  for (const std::string& hook : node.hooks()) hooks += (hooks.empty() ? "" : ", ") + hook;
+  std::string text = fmt::format(
+      "{}\n  id         {}\n  state      {}, last seen {}\n  labels     {}\n  version    {}\n  kernel     {}\n  "
+      "capture    {}\n",
+      printable(node.name()), node.id(), node.online() ? "online" : "offline",
+      format_relative(node.last_seen_wall_s(), now_wall_s),
+      printable(format_labels({node.labels().begin(), node.labels().end()})), printable(node.version()),
+      printable(node.kernel()), printable(capture_of(node)));
+  if (!hooks.empty()) text += fmt::format("  hooks      {}\n", printable(hooks));
+  if (!node.capture_error().empty()) text += fmt::format("  WRONG      {}\n", printable(node.capture_error()));
+  return text;
+}
+
+Result<int> list_nodes(const Context& context, Which which, bool is_verbose = false) {
   auth::v1::Request request;
   request.mutable_list_nodes();
   const auto response = ask(context, std::move(request), auth::v1::Response::kListNodes);
@@ -28,11 +48,19 @@ Result<int> list_nodes(const Context& context, Which which) {
     if (const Result<void> printed = print_json(to_json_array(nodes)); !printed) return fail(printed);
     return kExitOk;
   }
+  if (is_verbose) {
+    std::string text;
+    for (const auth::v1::Node& node : nodes) {
+      text += (text.empty() ? "" : "\n") + describe(node, context.clock.wall_s());
+    }
+    if (const Result<void> printed = print_text(text); !printed) return fail(printed);
+    return kExitOk;
+  }
   Table table({"NAME", "STATE", "LABELS", "CAPTURE", "VERSION", "LAST SEEN", "ID"});
   for (const auth::v1::Node& node : nodes) {
     table.add({node.name(), node.online() ? "online" : "offline",
                format_labels({node.labels().begin(), node.labels().end()}),
-               node.capture_tier().empty() ? "none" : "tier " + node.capture_tier(), node.version(),
+               capture_of(node) + (node.capture_error().empty() ? "" : " (!)"), node.version(),
                format_relative(node.last_seen_wall_s(), context.clock.wall_s()), node.id()});
   }
   if (const Result<void> printed = print_text(table.text()); !printed) return fail(printed);
@@ -52,7 +80,11 @@ void add_node_verbs(CLI::App& app, Command& command) {
       add_verb(*nodes, "ls", "List all nodes, offline ones too",
                "cairn nodes ls\ncairn nodes ls --format=json | jq -r '.[] | select(.online | not) | .name'");
   add_format(all, command);
-  all->callback([&command] { command.run = [&command] { return list_nodes(command.context, Which::kAll); }; });
+  auto is_verbose = std::make_shared<bool>(false);
+  all->add_flag("-v,--verbose", *is_verbose, "kernel, capture tier, hooks, and what is wrong with them, for each");
+  all->callback([&command, is_verbose] {
+    command.run = [&command, is_verbose] { return list_nodes(command.context, Which::kAll, *is_verbose); };
+  });
 
   auto node = std::make_shared<std::string>();
   CLI::App* rm = add_verb(*nodes, "rm", "Remove a node; its certificate counts no longer", "cairn nodes rm web-1");

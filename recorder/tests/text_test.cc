@@ -70,6 +70,8 @@ INSTANTIATE_TEST_SUITE_P(
              "gap   3 kernel events missing (4..6): the kernel's ring was full"},
         Line{"gap_of_output", R"(gap { output_bytes: 10 other_events: 2 reason: GAP_REASON_SPOOL_FULL })",
              "gap   10 bytes of output missing 2 other events missing: the spool was full"},
+        Line{"gap_not_seen", R"(gap { reason: GAP_REASON_NOT_SEEN classes: "open, connect" })",
+             "gap   events of these classes missing: \"open, connect\": the kernel's programs no longer saw them"},
         Line{"gap_unknown", R"(gap { reason: GAP_REASON_INTERRUPTED })",
              "gap   events missing, nobody knows how many: the session's worker died"},
         Line{
