@@ -10,6 +10,7 @@ enum {
 	ARGV_PIECES_MAX = EVENT_ARGV_MAX / PAGE_BYTES + 1,	/* the first page is rarely whole */
 	TTY_MINOR_BITS = 20,
 	NS_PER_S = 1000000000,
+	CTIME_QUERIED = 0x80000000,	/* include/linux/fs.h: of i_ctime_nsec, from 6.13 on */
 };
 
 /* Takes what append_user_string() or append_kernel_string() returned. */
@@ -97,7 +98,8 @@ static __s64 executable_ctime(struct file *file)
 	struct inode___6_6 *before_6_11 = (void *)inode;
 
 	if (bpf_core_field_exists(inode->i_ctime_sec))
-		return BPF_CORE_READ(inode, i_ctime_sec) * NS_PER_S + BPF_CORE_READ(inode, i_ctime_nsec);
+		return BPF_CORE_READ(inode, i_ctime_sec) * NS_PER_S +
+		       (BPF_CORE_READ(inode, i_ctime_nsec) & ~CTIME_QUERIED);
 	if (bpf_core_field_exists(before_6_11->__i_ctime))
 		return BPF_CORE_READ(before_6_11, __i_ctime.tv_sec) * NS_PER_S + BPF_CORE_READ(before_6_11, __i_ctime.tv_nsec);
 	if (bpf_core_field_exists(before_6_6->i_ctime))

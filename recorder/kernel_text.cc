@@ -211,6 +211,12 @@ std::string folded_text(const Folded& folded) {
                      folded.opens(), folded.executable_maps());
 }
 
+std::string hash_text(const ExecutableHash& hash) {
+  const std::string digest = hash.sha256().empty() ? fmt::format("not read: {}", quoted_if_needed(hash.error()))
+                                                   : quoted_if_needed(hash.sha256());
+  return fmt::format("sha256 {} {}", path_text(hash.executable()), digest);
+}
+
 }  // namespace
 
 std::string kernel_event_text(const Event& event) {
@@ -223,6 +229,7 @@ std::string kernel_event_text(const Event& event) {
     case Event::kSocket: return socket_text(event.socket());
     case Event::kTamper: return tamper_text(event.tamper());
     case Event::kFolded: return folded_text(event.folded());
+    case Event::kExecutableHash: return hash_text(event.executable_hash());
     default: return {};
   }
 }

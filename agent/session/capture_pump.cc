@@ -24,6 +24,8 @@ constexpr std::chrono::milliseconds kAwake{200};
 constexpr std::chrono::milliseconds kGlance{1000};
 // What is counted in the kernel is put on record so often while something happens.
 constexpr std::chrono::seconds kFoldInterval{5};
+// What the end of a session waits for the last executables to be read.
+constexpr std::chrono::seconds kHashPatience{5};
 
 }  // namespace
 
@@ -39,6 +41,7 @@ CapturePump::CapturePump(SessionCapture capture, SessionRecorder* recorder, bool
                          std::function<void()> wake, Log log)
     : capture_(std::move(capture)),
       recorder_(recorder),
+      hasher_([recorder](recording::v1::Event event) { recorder->add(std::move(event)); }, &clock_),
       needs_all_(needs_all),
       stop_(std::move(stop)),
       wake_(std::move(wake)),
@@ -72,7 +75,10 @@ std::optional<Error> CapturePump::failure() const {
 
 Result<size_t> CapturePump::drain() {
   const std::scoped_lock lock(mutex_);
-  Result<size_t> drained = capture_.drain([this](recording::v1::Event event) { recorder_->add(std::move(event)); });
+  Result<size_t> drained = capture_.drain([this](recording::v1::Event event) {
+    if (event.has_exec()) hasher_.note(event.mutable_exec());
+    recorder_->add(std::move(event));
+  });
   if (!drained) return drained;
   if (const Result<void> released = capture_.release_held(); !released) return fail(released);
   return drained;
@@ -116,7 +122,7 @@ Result<void> CapturePump::check_sight() {
   const std::string names = canary_class_names(new_ones);
   log_.error("capture.blind", kv("classes", names));
   recording::v1::Event gap;
-  gap.set_boot_ns(SystemClock().boot_ns());
+  gap.set_boot_ns(clock_.boot_ns());
   gap.mutable_gap()->set_reason(recording::v1::GAP_REASON_NOT_SEEN);
   gap.mutable_gap()->set_classes(names);
   recorder_->add(std::move(gap));
@@ -172,6 +178,7 @@ Result<uint64_t> CapturePump::finish() {
     if (*drained == 0) break;
   }
   if (Result<void> reported = report_folds(); !reported) return fail(reported);
+  if (!hasher_.finish(kHashPatience)) log_.warn("capture.unhashed");
   const Result<SessionCounters> last = counters();
   if (!last) return fail(last, "read the session's counters");
   if (last->untagged_children > 0) log_.warn("capture.untagged", kv("tasks", last->untagged_children));

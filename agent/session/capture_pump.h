@@ -8,8 +8,10 @@
 #include <optional>
 #include <thread>
 
+#include "agent/capture/executable_hasher.h"
 #include "agent/capture/session_capture.h"
 #include "agent/session/session_recorder.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -54,6 +56,8 @@ class CapturePump {
   SessionCapture capture_;
   std::optional<Error> failure_;
   SessionRecorder* recorder_;
+  SystemClock clock_;
+  ExecutableHasher hasher_;
   bool needs_all_;
   uint64_t blind_classes_ = 0;  // of the thread
   UniqueFd stop_;               // an eventfd: readable = the thread shall end

@@ -20,7 +20,8 @@ namespace cairn::agent {
 class CanaryWatch {
  public:
   using HasSessions = std::function<bool()>;
-  // `blind`: names of the classes that are not seen, "open, connect", or why the canary cannot sing; empty: all are seen.
+  // `blind`: names of the classes that are not seen, "open, connect", or why the canary cannot sing; empty: all are
+  // seen.
   using Changed = std::function<void(std::string blind)>;
 
   // `capture` and `pool` outlive it.

@@ -72,6 +72,10 @@ INSTANTIATE_TEST_SUITE_P(
              "gap   10 bytes of output missing 2 other events missing: the spool was full"},
         Line{"gap_not_seen", R"(gap { reason: GAP_REASON_NOT_SEEN classes: "open, connect" })",
              "gap   events of these classes missing: \"open, connect\": the kernel's programs no longer saw them"},
+        Line{"hash", R"(executable_hash { executable { path: "/bin/ls" complete: true } sha256: "abcd" })",
+             "sha256 /bin/ls abcd"},
+        Line{"hash_missing", R"(executable_hash { executable { path: "/x" complete: true } error: "it is gone" })",
+             "sha256 /x not read: \"it is gone\""},
         Line{"gap_unknown", R"(gap { reason: GAP_REASON_INTERRUPTED })",
              "gap   events missing, nobody knows how many: the session's worker died"},
         Line{

@@ -22,6 +22,9 @@ say "executions, with arguments"
 has_event '.exec.argv == ["cat", "/etc/hostname"] and .exec.executable.path == "/usr/bin/cat" and (.exec.result // 0) == 0'
 has_event '.exec.argv == ["/bin/true"] and (.exec.executable.path | test("/bin/true$"))'
 has_event '.exec.argv[0] == "bash" and .exec.argv[1] == "-c"'
+say "what each executable holds"
+cat_sha256=$(sha256sum /usr/bin/cat | cut -d" " -f1)
+has_event ".executable_hash.executable.path == \"/usr/bin/cat\" and .executable_hash.sha256 == \"$cat_sha256\""
 say "the open by absolute path"
 has_event '.open.file.path == "/etc/hostname" and .open.file.complete == true and .open.result >= 3'
 say "the connection, its address, port and result"

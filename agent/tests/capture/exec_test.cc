@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -46,6 +47,18 @@ TEST_F(ExecOfATaggedTask, IsRecordedWithArgvCwdAndExecutable) {
   ASSERT_THAT(recorded.exits(), SizeIs(1));
   EXPECT_EQ(recorded.exits()[0].process().pid(), exec.process().pid());
   EXPECT_EQ(recorded.exits()[0].process().start_boot_ns(), exec.process().start_boot_ns());
+}
+
+// From 6.13 on the kernel keeps a flag among the nanoseconds, once somebody has asked for them.
+TEST_F(ExecOfATaggedTask, KnowsItsFileByTheTimeThatStatShows) {
+  const std::filesystem::path program = folder() / "program";
+  std::filesystem::copy_file("/usr/bin/true", program);
+  struct stat found{};
+  ASSERT_EQ(::stat(program.c_str(), &found), 0);
+  const Recorded recorded = record([&] { return exec_program(program, {"program"}); });
+  ASSERT_THAT(recorded.execs(), SizeIs(1));
+  EXPECT_EQ(recorded.execs()[0].executable_ctime_ns(), found.st_ctim.tv_sec * 1'000'000'000 + found.st_ctim.tv_nsec);
+  EXPECT_EQ(recorded.execs()[0].executable().inode(), found.st_ino);
 }
 
 TEST_F(ExecOfATaggedTask, ShowsAScriptAsItsInterpreterAndTheScriptAsFilename) {
