@@ -339,6 +339,11 @@ struct tag {
 };
 
 /* One per session, the only element of an inner array; user space maps it into memory. Counts only grow. */
+/* The key under which the host's ledger of executions is registered, in place of a session. */
+enum {
+	LEDGER_KEY = 1,
+};
+
 struct session_state {
 	__u64 issued;			/* sequence numbers given out */
 	__u64 tasks_born;		/* by task_newtask; the worker adds the tasks that it tags */

@@ -126,6 +126,52 @@ static void follow_pid(struct task_struct *task, __u32 old_pid, const struct own
 	bpf_map_update_elem(&pids, &pid, &tag, BPF_ANY);
 }
 
+/* Who runs other people's work: what they execute is handed over. As comm(1) of the process shows them. */
+static const volatile char daemons[][16] __attribute__((aligned(8))) = {
+	"systemd", "cron",  "crond", "atd",	      "anacron",       "dockerd",
+	"runc",	   "crun",  "conmon", "containerd-shim", "(udev-worker)", "sshd",
+};
+
+enum {
+	DAEMONS = sizeof(daemons) / sizeof(daemons[0]),
+	KTHREADD = 2,	/* parent of the kernel's usermode helpers: core_pattern, modprobe, hotplug */
+};
+
+static bool is_handed_over(struct task_struct *task)
+{
+	struct task_struct *parent = READ(task, real_parent, group_leader);
+	__u64 comm[2] = {};
+	__u32 pid = READ(parent, tgid);
+	int i;
+
+	if (pid == KTHREADD || pid == 1)
+		return true;
+	bpf_probe_read_kernel_str(comm, sizeof(comm), parent->comm);
+	for (i = 0; i < DAEMONS; i++) {
+		const volatile __u64 *name = (const volatile __u64 *)daemons[i];
+
+		if (name[0] == comm[0] && name[1] == comm[1])
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The host's ledger, when somebody reads it: executions outside of sessions by daemons that take work from others, so
+ * that what a session hands over (systemd-run, at, cron, a container) is somewhere, if not in its recording.
+ */
+static struct session_state *ledger_of(struct task_struct *task, struct owner *owner)
+{
+	struct session_state *ledger = find_session(LEDGER_KEY);
+
+	if (!ledger || !is_handed_over(task))
+		return NULL;
+	owner->session_key = LEDGER_KEY;
+	owner->tag_flags = 0;
+	owner->reserved = 0;
+	return ledger;
+}
+
 /*
  * A task has a new image. Hook: tracepoint sched_process_exec, BTF-typed (5.5). Runs past the point of no return, in
  * the task: what is read here can no longer change. Blind spot: a script shows as its interpreter, with the script as
@@ -146,9 +192,12 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!session)
 		session = session_of_pid(old_pid, &owner);	/* of a thread that alone is tagged */
 #endif
+	if (session)
+		follow_pid(task, old_pid, &owner);
+	else
+		session = ledger_of(task, &owner);
 	if (!session)
 		return 0;
-	follow_pid(task, old_pid, &owner);
 	scratch = take_scratch(session, &owner, CLASS_EXEC, EVENT_EXEC);
 	if (!scratch)
 		return 0;

@@ -217,6 +217,11 @@ std::string hash_text(const ExecutableHash& hash) {
   return fmt::format("sha256 {} {}", path_text(hash.executable()), digest);
 }
 
+std::string host_exec_text(const HostExec& exec) {
+  return fmt::format("host  pid {} uid {} (outside, by pid {}) {}", exec.pid(), exec.uid(), exec.parent_pid(),
+                     quoted_if_needed(exec.command()));
+}
+
 }  // namespace
 
 std::string kernel_event_text(const Event& event) {
@@ -229,6 +234,7 @@ std::string kernel_event_text(const Event& event) {
     case Event::kSocket: return socket_text(event.socket());
     case Event::kTamper: return tamper_text(event.tamper());
     case Event::kFolded: return folded_text(event.folded());
+    case Event::kHostExec: return host_exec_text(event.host_exec());
     case Event::kExecutableHash: return hash_text(event.executable_hash());
     default: return {};
   }

@@ -27,6 +27,7 @@ enum class EventStream { kFolded, kFull };
 enum class LossPolicy { kAccounted, kLossless };
 
 struct CapturePolicy {
+  bool sees_calls = true;  // without: what needs no hook on system calls, for the ledger
   EventStream stream = EventStream::kFolded;
   LossPolicy loss = LossPolicy::kAccounted;
 };

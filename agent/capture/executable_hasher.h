@@ -25,7 +25,8 @@ class ExecutableHasher {
   static constexpr size_t kMaxWaiting = 256;
   static constexpr size_t kMaxKnown = 16384;
 
-  // `sink` takes an ExecutableHash for each new executable, from the hasher's thread. It and `clock` outlive the hasher.
+  // `sink` takes an ExecutableHash for each new executable, from the hasher's thread. It and `clock` outlive the
+  // hasher.
   ExecutableHasher(std::function<void(recording::v1::Event)> sink, const Clock* clock);
   ExecutableHasher(const ExecutableHasher&) = delete;
   ExecutableHasher& operator=(const ExecutableHasher&) = delete;

@@ -12,6 +12,8 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 
+#include "bpf/events.h"
+
 namespace cairn::agent {
 namespace {
 
@@ -202,8 +204,10 @@ std::vector<std::filesystem::path> pin_folders(const std::filesystem::path& bpf_
 bool serves_sessions(const std::filesystem::path& folder) {
   const Result<UniqueFd> sessions = open_pinned_map(folder, kSessionsMap);
   if (!sessions) return is_there(folder / kSessionsMap);
-  uint64_t first = 0;
-  return bpf_map_get_next_key(sessions->get(), nullptr, &first) == 0 || errno != ENOENT;
+  uint64_t key = 0;
+  if (bpf_map_get_next_key(sessions->get(), nullptr, &key) != 0) return errno != ENOENT;
+  if (key != bpf::LEDGER_KEY) return true;
+  return bpf_map_get_next_key(sessions->get(), &key, &key) == 0 || errno != ENOENT;
 }
 
 }  // namespace cairn::agent

@@ -57,7 +57,7 @@ Result<void> remove_pins(const std::filesystem::path& folder);
 // The folders of pins under bpf_dir, of every build, complete or not.
 std::vector<std::filesystem::path> pin_folders(const std::filesystem::path& bpf_dir);
 
-// True when a session is registered there, or when nobody can tell.
+// True when a session is registered there, the host's ledger apart, or when nobody can tell.
 bool serves_sessions(const std::filesystem::path& folder);
 
 }  // namespace cairn::agent

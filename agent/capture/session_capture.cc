@@ -149,7 +149,9 @@ Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint6
   Result<SessionRegistration> registration = SessionRegistration::make(pinned->folder, session_key, sizes);
   if (!registration) return fail(registration);
   if (Result<void> done = protect_this_process(pinned->folder); !done) return fail(done);
-  if (Result<void> attached = attach_on_demand(pinned->folder); !attached) return fail(attached);
+  if (policy.sees_calls) {
+    if (Result<void> attached = attach_on_demand(pinned->folder); !attached) return fail(attached);
+  }
   auto state =
       std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(registration));
   if (policy.stream == EventStream::kFolded) state->folds.emplace();

@@ -44,6 +44,8 @@ void AgentOptions::declare(Options& table) {
   table.add("capture_tier", &capture_tier, "auto: the best that the kernel takes; A, B or C: that one or none");
   table.add("require_capture", &require_capture,
             "End when the kernel accepts no capture tier; --require-capture=false goes on without");
+  table.add("exec_ledger", &exec_ledger,
+            "Tell auth what daemons (systemd, cron, at, containers) execute outside of sessions");
   table.add("recording_policy", &recording_policy,
             "accounted: kernel events that find no room are counted; lossless: programs that are too fast are held");
   table.add("events", &events,

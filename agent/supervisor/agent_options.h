@@ -28,6 +28,7 @@ struct AgentOptions {
   std::filesystem::path bpf_dir = "/sys/fs/bpf/cairn";
   std::string capture_tier = "auto";
   bool require_capture = true;
+  bool exec_ledger = true;
   std::string recording_policy = "accounted";
   std::string events = "folded";
   std::chrono::seconds linger_limit{0};

@@ -92,11 +92,23 @@ awaitable<Result<void>> Supervisor::serve() {
 awaitable<void> Supervisor::announce_and_listen() {
   using namespace asio::experimental::awaitable_operators;
   co_await heartbeat_->beat();
-  co_await (heartbeat_->run() && control_->run() && rest_capture() && watch_capture());
+  co_await (heartbeat_->run() && control_->run() && rest_capture() && watch_capture() && keep_ledger());
 }
 
 awaitable<void> Supervisor::watch_capture() {
   if (canary_) co_await canary_->run();
+}
+
+awaitable<void> Supervisor::keep_ledger() {
+  if (ledger_) co_await ledger_->run();
+}
+
+awaitable<Result<void>> Supervisor::tell_ledger(audit::v1::AuditEvent event) {
+  auth::v1::Request request;
+  *request.mutable_append_audit()->mutable_event() = std::move(event);
+  const Result<auth::v1::Response> told = co_await ledger_link_->call(std::move(request), kAuditLimit);
+  if (!told) co_return fail(told);
+  co_return Result<void>();
 }
 
 // Who looks at the node must see it at once; the audit log has it for who looks later.
@@ -183,6 +195,12 @@ void Supervisor::start_parts() {
     canary_ = std::make_unique<CanaryWatch>(
         &*capture_, options_.bpf_dir, [this] { return sessions() > 0; },
         [this](std::string blind) { on_sight_changed(std::move(blind)); }, &disk_, log_);
+    if (options_.exec_ledger) {
+      ledger_link_ = std::make_unique<AuthLink>(options_.proxy, who_am_i);
+      ledger_ = std::make_unique<ExecLedger>(
+          &*capture_, options_.bpf_dir, [this](audit::v1::AuditEvent event) { return tell_ledger(std::move(event)); },
+          &disk_, clock_, log_);
+    }
   }
   control_ = std::make_unique<ControlConnection>(
       options_.proxy, who_am_i, [this](tunnel::v1::Dial dial) { return on_dial(std::move(dial)); },

@@ -14,6 +14,7 @@
 #include "agent/supervisor/agent_options.h"
 #include "agent/supervisor/canary_watch.h"
 #include "agent/supervisor/control_connection.h"
+#include "agent/supervisor/exec_ledger.h"
 #include "agent/supervisor/heartbeat.h"
 #include "agent/supervisor/worker_launcher.h"
 #include "agent/upload/auth_link.h"
@@ -46,6 +47,8 @@ class Supervisor {
   Result<void> start_capture();
   Result<void> check_capture();
   awaitable<void> watch_capture();
+  awaitable<void> keep_ledger();
+  awaitable<Result<void>> tell_ledger(audit::v1::AuditEvent event);
   void on_sight_changed(std::string blind);
   awaitable<void> report_sight(std::string blind);
   size_t sessions() const;
@@ -71,11 +74,13 @@ class Supervisor {
   std::string capture_error_;
   std::unique_ptr<AuthLink> upload_link_;
   std::unique_ptr<AuthLink> heartbeat_link_;
+  std::unique_ptr<AuthLink> ledger_link_;
   std::unique_ptr<WorkerLauncher> workers_;
   std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<ControlConnection> control_;
   std::unique_ptr<CanaryWatch> canary_;
+  std::unique_ptr<ExecLedger> ledger_;
   bool is_announced_ = false;
   WorkPool disk_{2};  // last: waits for its work before the rest goes
 };

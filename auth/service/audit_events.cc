@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kMaxEventBytes = 3000;
 constexpr size_t kMaxTextOfEvent = 1024;
 
-constexpr std::array<std::string_view, 4> kNounsOfNodes = {"agent.", "capture.", "session.", "spool."};
+constexpr std::array<std::string_view, 5> kNounsOfNodes = {"host.", "agent.", "capture.", "session.", "spool."};
 constexpr std::array<std::string_view, 2> kKindsOfAuth = {"session.start", "session.end"};
 
 std::string cut(std::string_view text) {

@@ -8,6 +8,7 @@
 
 #include "cli/player/auth_source.h"
 #include "cli/player/file_source.h"
+#include "cli/player/host_feed.h"
 #include "cli/player/json_event.h"
 #include "cli/player/player.h"
 #include "cli/player/recording_feed.h"
@@ -17,6 +18,7 @@
 #include "cli/print/json.h"
 #include "cli/print/plain_text.h"
 #include "cli/verbs/ask.h"
+#include "cli/verbs/host_ledger.h"
 #include "cli/verbs/open_recording.h"
 #include "cli/verbs/verbs.h"
 
@@ -29,6 +31,7 @@ struct Options {
   std::string max_idle = "2";
   std::string events = "inline";
   bool is_following = false;
+  bool is_with_host = false;
 };
 
 Result<double> parse_positive(const std::string& text, const std::string& flag, double least, double most) {
@@ -69,7 +72,7 @@ bool is_wanted(EventsMode mode, const recording::v1::Event& event) {
   return event.has_output() == (mode == EventsMode::kNone);
 }
 
-Result<Player::Outcome> print_as_json(RecordingFeed& feed, EventsMode mode, bool is_following) {
+Result<Player::Outcome> print_as_json(EventFeed& feed, EventsMode mode, bool is_following) {
   constexpr std::chrono::milliseconds kPoll{10'000};
   for (;;) {
     const Result<EventFeed::Step> step = feed.next(is_following ? kPoll : std::chrono::milliseconds(0));
@@ -82,7 +85,7 @@ Result<Player::Outcome> print_as_json(RecordingFeed& feed, EventsMode mode, bool
   }
 }
 
-Result<Player::Outcome> show(RecordingFeed& feed, const Options& options, const PlayOptions& play, bool is_terminal) {
+Result<Player::Outcome> show(EventFeed& feed, const Options& options, const PlayOptions& play, bool is_terminal) {
   Result<TerminalStage> stage = TerminalStage::open(
       is_terminal && ::isatty(STDIN_FILENO) == 1 ? TerminalStage::Keys::kRead : TerminalStage::Keys::kNone);
   if (!stage) return fail(stage);
@@ -121,9 +124,16 @@ Result<int> play(const Context& context, const Options& options) {
   Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording);
   if (!source) return fail(source);
   RecordingFeed feed(std::move(*source));
+  std::vector<recording::v1::Event> ledger;
+  if (options.is_with_host) {
+    Result<std::vector<recording::v1::Event>> found = host_ledger(context, feed);
+    if (!found) return fail(found);
+    ledger = *std::move(found);
+  }
+  HostFeed whole(&feed, std::move(ledger));
   const Result<Player::Outcome> outcome = context.is_json()
-                                              ? print_as_json(feed, events_mode(options), options.is_following)
-                                              : show(feed, options, *chosen, is_terminal);
+                                              ? print_as_json(whole, events_mode(options), options.is_following)
+                                              : show(whole, options, *chosen, is_terminal);
   const recorder::Summary summary = feed.summary();
   report_gaps(summary);
   if (!outcome) return fail(outcome);
@@ -154,6 +164,9 @@ void add_play_verb(CLI::App& app, Command& command) {
       ->check(CLI::IsMember({"none", "inline", "only"}))
       ->capture_default_str();
   verb->add_flag("--follow", options->is_following, "of a live session: all so far at once, then go on with it");
+  verb->add_flag(
+      "--with-host", options->is_with_host,
+      "what daemons of its node executed meanwhile (audit search --kind=host.exec), up to a minute behind its end");
   add_format(verb, command);
   verb->callback(
       [&command, options] { command.run = [&command, options] { return play(command.context, *options); }; });
