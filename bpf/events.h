@@ -340,9 +340,7 @@ struct tag {
 
 /* One per session, the only element of an inner array; user space maps it into memory. Counts only grow. */
 /* The key under which the host's ledger of executions is registered, in place of a session. */
-enum {
-	LEDGER_KEY = 1,
-};
+static const __u64 LEDGER_KEY = ~0ULL;
 
 struct session_state {
 	__u64 issued;			/* sequence numbers given out */

@@ -8,6 +8,7 @@
 #include "agent/capture/capture_status.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "bpf/events.h"
 
 namespace cairn::agent {
 
@@ -24,6 +25,9 @@ class CaptureHost {
   //   fails  Errc::kUnsupported: the kernel refused every tier; the sentence names each tier, program and reason
   //          an errno: bpf_dir cannot be made, mounted or written
   static Result<CaptureHost> start(std::filesystem::path bpf_dir, Log log, std::string_view only_tier = {});
+
+  // The session key under which the host's ledger of executions is captured: see CapturePolicy::sees_calls.
+  static constexpr uint64_t kLedgerKey = bpf::LEDGER_KEY;
 
   const CaptureStatus& status() const { return status_; }
 

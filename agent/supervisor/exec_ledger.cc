@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "bpf/events.h"
-
 namespace cairn::agent {
 namespace {
 
@@ -59,11 +57,11 @@ audit::v1::AuditEvent host_exec_event(const recording::v1::Event& event, int64_t
 
 Result<void> ExecLedger::open() {
   // An earlier supervisor's, of which nobody knows how far it was read.
-  const Result<std::optional<uint64_t>> issued = capture_->issued(bpf::LEDGER_KEY);
+  const Result<std::optional<uint64_t>> issued = capture_->issued(CaptureHost::kLedgerKey);
   if (issued && *issued) {
-    if (Result<void> forgotten = capture_->forget_session(bpf::LEDGER_KEY); !forgotten) return forgotten;
+    if (Result<void> forgotten = capture_->forget_session(CaptureHost::kLedgerKey); !forgotten) return forgotten;
   }
-  Result<SessionCapture> opened = SessionCapture::open(bpf_dir_, bpf::LEDGER_KEY, kRings,
+  Result<SessionCapture> opened = SessionCapture::open(bpf_dir_, CaptureHost::kLedgerKey, kRings,
                                                        {.sees_calls = false, .stream = EventStream::kFull});
   if (!opened) return fail(opened);
   ledger_.emplace(*std::move(opened));
@@ -90,7 +88,8 @@ Result<std::vector<audit::v1::AuditEvent>> ExecLedger::look() {
   const Result<SessionCounters> counters = ledger_->counters();
   if (!counters) return fail(counters);
   if (counters->dropped > lost_) {
-    found.push_back(missed_event("the kernel's ring was full", counters->dropped - std::exchange(lost_, counters->dropped)));
+    found.push_back(
+        missed_event("the kernel's ring was full", counters->dropped - std::exchange(lost_, counters->dropped)));
   }
   return found;
 }

@@ -19,7 +19,8 @@ namespace cairn::agent {
 
 // What daemons that take work from others execute outside of sessions (bpf/exec.bpf.c, is_handed_over), told to auth's
 // audit log as "host.exec": so that what a session hands to systemd, cron, at or a container is in evidence. While no
-// agent lives, and beyond kMaxPerLook, executions are missing; "host.exec_missed" says so. Thread: its owner's executor.
+// agent lives, and beyond kMaxPerLook, executions are missing; "host.exec_missed" says so. Thread: its owner's
+// executor.
 class ExecLedger {
  public:
   // Events of one look, a second; more are counted.
@@ -29,7 +30,8 @@ class ExecLedger {
   using Tell = std::function<awaitable<Result<void>>(audit::v1::AuditEvent)>;
 
   // `capture`, `pool` and `clock` outlive it.
-  ExecLedger(CaptureHost* capture, std::filesystem::path bpf_dir, Tell tell, WorkPool* pool, const Clock* clock, Log log)
+  ExecLedger(CaptureHost* capture, std::filesystem::path bpf_dir, Tell tell, WorkPool* pool, const Clock* clock,
+             Log log)
       : capture_(capture),
         bpf_dir_(std::move(bpf_dir)),
         tell_(std::move(tell)),
