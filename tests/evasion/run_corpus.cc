@@ -160,7 +160,8 @@ int run(const std::vector<std::string>& arguments) {
   const std::vector<std::string> rows(arguments.begin() + (shows_events ? 2 : 1), arguments.end());
   std::string folder = "/tmp/cairn-evasion-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  const Path bpf_dir = Path(folder) / "bpf";
+  const char* pins_that_stay = std::getenv("CAIRN_PINS");
+  const Path bpf_dir = pins_that_stay != nullptr ? Path(pins_that_stay) : Path(folder) / "bpf";
   const char* tier = std::getenv("CAIRN_TIER");
   auto host = agent::CaptureHost::start(bpf_dir, Log("evasion", LogLevel::kWarn), tier == nullptr ? "" : tier);
   if (!host) {
@@ -195,7 +196,7 @@ int run(const std::vector<std::string>& arguments) {
     std::cout << "cell\t" << host->status().tier << "\t" << kernel.release << "\t" << program.filename().string()
               << "\t" << cell.seen << "\t" << cell.note << std::endl;
   }
-  static_cast<void>(agent::unpin_all(bpf_dir));
+  if (pins_that_stay == nullptr) static_cast<void>(agent::unpin_all(bpf_dir));
   std::filesystem::remove_all(folder);
   return has_failed ? 1 : 0;
 }

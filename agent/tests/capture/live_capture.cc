@@ -143,7 +143,12 @@ void LiveCapture::SetUp() {
   if (::geteuid() != 0) GTEST_SKIP() << "loading BPF programs needs root";
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) GTEST_SKIP() << "the kernel has no BTF";
   folder_ = make_folder();
-  bpf_dir_ = wants_pins_of_its_own() ? folder_ / "bpf" : SharedPins::folder() / "bpf";
+  const char* pins_that_stay = std::getenv("CAIRN_PINS");  // for who runs several programs like this one
+  if (wants_pins_of_its_own()) {
+    bpf_dir_ = folder_ / "bpf";
+  } else {
+    bpf_dir_ = pins_that_stay != nullptr ? pins_that_stay : SharedPins::folder() / "bpf";
+  }
   Result<CaptureHost> host = CaptureHost::start(bpf_dir(), Log("test", LogLevel::kWarn), tier_under_test());
   if (!host && host.error().code == Errc::kUnsupported &&
       host.error().message.find("Operation not permitted") != std::string::npos) {
