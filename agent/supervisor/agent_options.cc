@@ -46,6 +46,8 @@ void AgentOptions::declare(Options& table) {
             "End when the kernel accepts no capture tier; --require-capture=false goes on without");
   table.add("exec_ledger", &exec_ledger,
             "Tell auth what daemons (systemd, cron, at, containers) execute outside of sessions");
+  table.add("metrics_file", &metrics_file,
+            "Written every ten seconds for Prometheus' textfile collector: .../cairn_agent.prom; empty: none");
   table.add("recording_policy", &recording_policy,
             "accounted: kernel events that find no room are counted; lossless: programs that are too fast are held");
   table.add("events", &events,

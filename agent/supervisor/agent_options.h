@@ -29,6 +29,7 @@ struct AgentOptions {
   std::string capture_tier = "auto";
   bool require_capture = true;
   bool exec_ledger = true;
+  std::filesystem::path metrics_file;  // empty: none
   std::string recording_policy = "accounted";
   std::string events = "folded";
   std::chrono::seconds linger_limit{0};

@@ -21,6 +21,7 @@ namespace {
 // Between two looks whether sessions are left that need the hooks that cost all processes something.
 constexpr std::chrono::seconds kRestInterval{10};
 constexpr std::chrono::seconds kAuditLimit{10};
+constexpr std::chrono::seconds kMetricsInterval{10};
 
 std::string kernel_release() {
   struct utsname host{};
@@ -92,7 +93,8 @@ awaitable<Result<void>> Supervisor::serve() {
 awaitable<void> Supervisor::announce_and_listen() {
   using namespace asio::experimental::awaitable_operators;
   co_await heartbeat_->beat();
-  co_await (heartbeat_->run() && control_->run() && rest_capture() && watch_capture() && keep_ledger());
+  co_await (heartbeat_->run() && control_->run() && rest_capture() && watch_capture() && keep_ledger() &&
+            keep_metrics());
 }
 
 awaitable<void> Supervisor::watch_capture() {
@@ -101,6 +103,28 @@ awaitable<void> Supervisor::watch_capture() {
 
 awaitable<void> Supervisor::keep_ledger() {
   if (ledger_) co_await ledger_->run();
+}
+
+awaitable<void> Supervisor::keep_metrics() {
+  while (!options_.metrics_file.empty()) {
+    co_await write_metrics();
+    co_await sleep_for(kMetricsInterval);
+  }
+}
+
+awaitable<void> Supervisor::write_metrics() {
+  if (options_.metrics_file.empty()) co_return;
+  const AgentMetrics metrics{.capture_tier = capture_ ? capture_->status().tier : "",
+                             .is_capture_whole = capture_ && capture_error_.empty(),
+                             .times_blind = times_blind_,
+                             .live_sessions = uploader_->status().live_sessions,
+                             .spool_bytes = uploader_->status().bytes};
+  constexpr mode_t kForAll = 0644;
+  const Result<void> written = co_await disk_.run([path = options_.metrics_file, text = metrics_text(metrics)] {
+    return write_file_atomically(path, text, kForAll);
+  });
+  if (!written && !std::exchange(are_metrics_untold_, true)) log_.warn("metrics.untold", kv_error(written.error()));
+  if (written) are_metrics_untold_ = false;
 }
 
 awaitable<Result<void>> Supervisor::tell_ledger(audit::v1::AuditEvent event) {
@@ -113,11 +137,13 @@ awaitable<Result<void>> Supervisor::tell_ledger(audit::v1::AuditEvent event) {
 
 // Who looks at the node must see it at once; the audit log has it for who looks later.
 void Supervisor::on_sight_changed(std::string blind) {
+  if (!blind.empty()) ++times_blind_;
   capture_error_ = blind.empty() ? "" : "attached, and yet blind for: " + blind;
   asio::co_spawn(executor_, report_sight(std::move(blind)), asio::detached);
 }
 
 awaitable<void> Supervisor::report_sight(std::string blind) {
+  co_await write_metrics();
   co_await heartbeat_->beat();
   auth::v1::Request request;
   audit::v1::AuditEvent& event = *request.mutable_append_audit()->mutable_event();

@@ -16,6 +16,7 @@
 #include "agent/supervisor/control_connection.h"
 #include "agent/supervisor/exec_ledger.h"
 #include "agent/supervisor/heartbeat.h"
+#include "agent/supervisor/metrics_file.h"
 #include "agent/supervisor/worker_launcher.h"
 #include "agent/upload/auth_link.h"
 #include "agent/upload/uploader.h"
@@ -48,6 +49,8 @@ class Supervisor {
   Result<void> check_capture();
   awaitable<void> watch_capture();
   awaitable<void> keep_ledger();
+  awaitable<void> keep_metrics();
+  awaitable<void> write_metrics();
   awaitable<Result<void>> tell_ledger(audit::v1::AuditEvent event);
   void on_sight_changed(std::string blind);
   awaitable<void> report_sight(std::string blind);
@@ -82,6 +85,8 @@ class Supervisor {
   std::unique_ptr<CanaryWatch> canary_;
   std::unique_ptr<ExecLedger> ledger_;
   bool is_announced_ = false;
+  bool are_metrics_untold_ = false;  // the file could not be written; logged when it begins
+  uint64_t times_blind_ = 0;
   WorkPool disk_{2};  // last: waits for its work before the rest goes
 };
 

@@ -2,6 +2,9 @@
 # the audit log, in the list of nodes and in each recording; a session whose policy requires kernel events ends.
 source "$(dirname "$0")/lib.sh"
 make_cluster
+stop agent
+start_agent --metrics-file="$tmp/cairn_agent.prom"
+wait_for 10 "the metrics" grep -qx 'cairn_agent_capture_whole 1' "$tmp/cairn_agent.prom"
 
 say "without sessions nothing is traced: the canary does not sing"
 on_demand() { ls "$tmp"/bpf/*/on_sys_exit 2>/dev/null; }
@@ -25,6 +28,8 @@ rm "$tmp"/bpf/*/on_socket_state
 say "it is in the log, the audit log and the list of nodes"
 wait_for 20 "the agent's log" grep -q 'capture.blind classes="\?connect' "$tmp/agent.log"
 wait_for 10 "the audit event" bash -c "'$bin/cairn' --auth-socket '$tmp/auth/auth.sock' audit search --kind=capture. --format=json | jq -e 'any(.[]; .kind == \"capture.blind\" and .fields.classes == \"connect\")'"
+wait_for 10 "the metric" grep -qx 'cairn_agent_capture_whole 0' "$tmp/cairn_agent.prom"
+grep -qx 'cairn_agent_capture_blind_total 1' "$tmp/cairn_agent.prom" || die "metrics: $(cat "$tmp/cairn_agent.prom")"
 cairn nodes ls -v | grep -q 'blind for: connect' || die "cairn nodes ls -v says: $(cairn nodes ls -v)"
 
 say "the session whose role requires kernel events ends"
