@@ -353,6 +353,7 @@ struct session_state {
 	__u64 holds;			/* processes held so far, for want of room in a ring */
 	__u64 is_lossless;		/* set by user space: who makes events faster than they are read is held (map "held") */
 	__u64 is_polled;		/* by user space: it looks by itself every few milliseconds, and need not be woken */
+	__u64 is_aggregating;		/* by user space: while a ring is half full, repeated reading of a file is counted */
 	__u64 blind_classes;		/* by user space: of the canary's classes, a bit for each that is not seen now */
 };
 
@@ -369,7 +370,7 @@ CAIRN_LAYOUT_ASSERT(sizeof(struct exit_event) == 144, "exit_event has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct tag) == 16, "tag has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct fold_key) == 24, "fold_key has a hole");
 CAIRN_LAYOUT_ASSERT(sizeof(struct fold_count) == 24, "fold_count has a hole");
-CAIRN_LAYOUT_ASSERT(sizeof(struct session_state) == 144, "session_state has a hole");
+CAIRN_LAYOUT_ASSERT(sizeof(struct session_state) == 152, "session_state has a hole");
 
 #undef CAIRN_LAYOUT_ASSERT
 #ifdef __cplusplus

@@ -42,7 +42,7 @@ __hidden bool fold(struct session_state *session, __u64 session_key, struct file
 	if (!counts)
 		return false;
 	read_file_key(file, &key.inode, &key.device);
-	if (!bpf_map_lookup_elem(counts, &key))
+	if (!bpf_map_lookup_elem(counts, &key) && !(session->is_aggregating && is_crowded(session_key)))
 		return false;	/* nobody marked it */
 
 	program = BPF_CORE_READ(current_task(), mm, exe_file);

@@ -167,6 +167,12 @@ static bool is_half_full(void *ring)
 	return ring && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2;
 }
 
+__hidden bool is_crowded(__u64 session_key)
+{
+	return is_half_full(bpf_map_lookup_elem(&open_rings, &session_key)) ||
+	       is_half_full(bpf_map_lookup_elem(&exec_rings, &session_key));
+}
+
 __hidden void hold_back(struct session_state *session, __u64 session_key)
 {
 	struct held_key key = {
@@ -175,8 +181,7 @@ __hidden void hold_back(struct session_state *session, __u64 session_key)
 	};
 	__u64 now;
 
-	if (!is_half_full(bpf_map_lookup_elem(&open_rings, &session_key)) &&
-	    !is_half_full(bpf_map_lookup_elem(&exec_rings, &session_key)))
+	if (!is_crowded(session_key))
 		return;
 	if (bpf_send_signal(SIGSTOP))
 		return;	/* it goes on, and what does not fit is counted */

@@ -76,6 +76,9 @@ void send_record(struct session_state *session, __u32 class, struct event_header
  * continues it comes after the stop. What other threads and CPUs still have under way takes the other half.
  */
 void hold_back(struct session_state *session, __u64 session_key);
+
+/* A ring of the session is more than half full. */
+bool is_crowded(__u64 session_key);
 void count_drop(struct session_state *session, __u32 class, __u32 reason);
 
 /* NULL: it has none. */

@@ -24,7 +24,8 @@ enum class EventStream { kFolded, kFull };
 
 // kAccounted: what finds no room in a ring is counted, and a gap says so. kLossless: the process is held by SIGSTOP
 // until there is room; if its worker dies meanwhile, it stays held.
-enum class LossPolicy { kAccounted, kLossless };
+// kAggregate: as kAccounted, and while a ring is half full repeated reading of a file by a program is counted.
+enum class LossPolicy { kAccounted, kLossless, kAggregate };
 
 struct CapturePolicy {
   bool sees_calls = true;  // without: what needs no hook on system calls, for the ledger

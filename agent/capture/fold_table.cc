@@ -29,7 +29,9 @@ void FoldTable::learn(const UniqueFd& counts, const recording::v1::Event& event)
   if (!event.has_open() || !event.open().has_file()) return;
   const recording::v1::Open& open = event.open();
   const bool is_reading = (open.flags() & O_ACCMODE) == O_RDONLY && !open.created();
-  if (is_reading && open.file().complete() && is_noise_path(open.file().path())) mark(counts, open.file());
+  if (!is_reading) return;
+  if (marks_noise_ && open.file().complete() && is_noise_path(open.file().path())) mark(counts, open.file());
+  if (knows_all_) paths_.try_emplace({device_of(open.file()), open.file().inode()}, open.file());
 }
 
 void FoldTable::mark(const UniqueFd& counts, const recording::v1::KernelPath& file) {

@@ -154,7 +154,10 @@ Result<SessionCapture> SessionCapture::open(std::filesystem::path bpf_dir, uint6
   }
   auto state =
       std::make_unique<State>(session_key, std::move(pinned->status), *std::move(tags), *std::move(registration));
-  if (policy.stream == EventStream::kFolded) state->folds.emplace();
+  const bool is_aggregating = policy.loss == LossPolicy::kAggregate;
+  const bool is_folding = policy.stream == EventStream::kFolded;
+  if (is_folding || is_aggregating) state->folds.emplace(is_folding, is_aggregating);
+  if (is_aggregating) state->registration.counters().set_aggregating();
   if (policy.loss == LossPolicy::kLossless) {
     Result<UniqueFd> held = open_pinned_map(pinned->folder, kHeldMap);
     if (!held) return fail(held);

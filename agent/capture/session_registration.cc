@@ -56,6 +56,8 @@ void SharedCounters::set_polled(bool is_polled) { atomic(&state_->is_polled) = i
 
 void SharedCounters::set_blind(uint64_t classes) { atomic(&state_->blind_classes) = classes; }
 
+void SharedCounters::set_aggregating() { atomic(&state_->is_aggregating) = 1; }
+
 void SharedCounters::set_lossless() { atomic(&state_->is_lossless) = 1; }
 
 uint64_t SharedCounters::dropped() const {

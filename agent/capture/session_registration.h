@@ -26,6 +26,7 @@ class SharedCounters {
   void add(Counter counter, uint64_t count);
   void set_polled(bool is_polled);
   void set_lossless();
+  void set_aggregating();
   void set_blind(uint64_t classes);
   uint64_t dropped() const;  // of all classes and reasons
 

@@ -85,6 +85,7 @@ Result<WorkerSessionOptions> session_options(const v1::WorkerStart& start, const
   options.bpf_dir = start.bpf_dir();
   if (start.exec_ring_bytes() > 0) options.rings.exec_bytes = start.exec_ring_bytes();
   if (start.open_ring_bytes() > 0) options.rings.open_bytes = start.open_ring_bytes();
+  if (start.aggregate()) options.capture_policy.loss = LossPolicy::kAggregate;
   if (start.lossless()) options.capture_policy.loss = LossPolicy::kLossless;
   if (start.full_events()) options.capture_policy.stream = EventStream::kFull;
   options.linger_limit = std::chrono::seconds(static_cast<int64_t>(start.linger_limit_s()));

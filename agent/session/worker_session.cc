@@ -51,6 +51,14 @@ std::string boot_id() {
   return std::move(*text);
 }
 
+std::string_view policy_name(LossPolicy policy) {
+  switch (policy) {
+    case LossPolicy::kLossless: return "lossless";
+    case LossPolicy::kAggregate: return "aggregate";
+    default: return "accounted";
+  }
+}
+
 }  // namespace
 
 WorkerSession::WorkerSession(WorkerSessionOptions options, Authorize authorize, UniqueFd wake, const Clock* clock,
@@ -157,7 +165,7 @@ recording::v1::Begin WorkerSession::describe(const std::string& login, const Cap
   begin.set_boot_id(boot_id());
   begin.set_agent_version(CAIRN_VERSION);
   begin.set_kernel(kernel_release());
-  begin.set_policy(options_.capture_policy.loss == LossPolicy::kLossless ? "lossless" : "accounted");
+  begin.set_policy(std::string(policy_name(options_.capture_policy.loss)));
   if (capture == nullptr) return begin;
   begin.set_session_key(session_key_);
   begin.set_capture_tier(capture->tier);

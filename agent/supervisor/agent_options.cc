@@ -49,7 +49,9 @@ void AgentOptions::declare(Options& table) {
   table.add("metrics_file", &metrics_file,
             "Written every ten seconds for Prometheus' textfile collector: .../cairn_agent.prom; empty: none");
   table.add("recording_policy", &recording_policy,
-            "accounted: kernel events that find no room are counted; lossless: programs that are too fast are held");
+            "accounted: kernel events that find no room are counted; aggregate: and repeated reading is, under load; "
+            "lossless: "
+            "programs that are too fast are held");
   table.add("events", &events,
             "folded: reading of libraries and locales is counted per program; full: each use is an event");
   table.add(
@@ -65,9 +67,9 @@ Result<void> AgentOptions::check() {
   const Result<LogLevel> parsed_level = parse_log_level(log_level);
   if (!parsed_level) return fail(parsed_level, "log_level");
   level = *parsed_level;
-  if (recording_policy != "accounted" && recording_policy != "lossless") {
+  if (recording_policy != "accounted" && recording_policy != "aggregate" && recording_policy != "lossless") {
     return fail(Errc::kInvalid,
-                fmt::format("recording_policy \"{}\": it must be accounted or lossless", recording_policy));
+                fmt::format("recording_policy \"{}\": it must be accounted, aggregate or lossless", recording_policy));
   }
   if (capture_tier != "auto" && capture_tier != "A" && capture_tier != "B" && capture_tier != "C") {
     return fail(Errc::kInvalid, fmt::format("capture_tier \"{}\": it must be auto, A, B or C", capture_tier));

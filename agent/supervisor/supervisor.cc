@@ -269,6 +269,7 @@ awaitable<Result<void>> Supervisor::on_dial(tunnel::v1::Dial dial) {
   start.set_spool_quota_bytes(options_.spool_quota_bytes);
   start.set_linger_limit_s(static_cast<uint64_t>(options_.linger_limit.count()));
   start.set_lossless(options_.recording_policy == "lossless");
+  start.set_aggregate(options_.recording_policy == "aggregate");
   start.set_full_events(options_.events == "full");
   start.set_log_level(options_.log_level);
   co_return workers_->launch(start.SerializeAsString());

@@ -42,7 +42,7 @@ TEST(AgentOptions, RefusePolicyWordsThatTheyDoNotKnow) {
   EXPECT_TRUE(read(options, {"--proxy-address=p", "--name=n", "--recording-policy=lossless", "--events=full"}));
   const Result<void> policy = read(options, {"--proxy-address=p", "--name=n", "--recording-policy=strict"});
   ASSERT_FALSE(policy);
-  EXPECT_THAT(policy.error().message, HasSubstr("it must be accounted or lossless"));
+  EXPECT_THAT(policy.error().message, HasSubstr("it must be accounted, aggregate or lossless"));
   AgentOptions others;
   EXPECT_FALSE(read(others, {"--proxy-address=p", "--name=n", "--events=some"}));
 }
