@@ -339,8 +339,9 @@ struct tag {
 };
 
 /* One per session, the only element of an inner array; user space maps it into memory. Counts only grow. */
-/* The key under which the host's ledger of executions is registered, in place of a session. */
+/* Keys under which the agent registers what is no session: the host's ledger of executions, its canary. */
 static const __u64 LEDGER_KEY = ~0ULL;
+static const __u64 CANARY_KEY = ~0ULL - 1;
 
 struct session_state {
 	__u64 issued;			/* sequence numbers given out */

@@ -134,17 +134,16 @@ static const volatile char daemons[][16] __attribute__((aligned(8))) = {
 
 enum {
 	DAEMONS = sizeof(daemons) / sizeof(daemons[0]),
-	KTHREADD = 2,	/* parent of the kernel's usermode helpers: core_pattern, modprobe, hotplug */
 };
 
 static bool is_handed_over(struct task_struct *task)
 {
 	struct task_struct *parent = READ(task, real_parent, group_leader);
 	__u64 comm[2] = {};
-	__u32 pid = READ(parent, tgid);
+	bool is_kernel = !READ(parent, mm);	/* of its usermode helpers: core_pattern, modprobe, hotplug */
 	int i;
 
-	if (pid == KTHREADD || pid == 1)
+	if (is_kernel || READ(parent, tgid) == 1)
 		return true;
 	bpf_probe_read_kernel_str(comm, sizeof(comm), parent->comm);
 	for (i = 0; i < DAEMONS; i++) {

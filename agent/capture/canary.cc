@@ -131,9 +131,9 @@ std::string canary_class_names(uint64_t classes) {
   return names;
 }
 
-Result<Canary> Canary::open(const std::filesystem::path& bpf_dir, std::vector<std::string> program) {
-  Result<SessionCapture> capture =
-      SessionCapture::open(bpf_dir, read_le64(random_bytes(8).data()) | 1, kRings, {.stream = EventStream::kFull});
+Result<Canary> Canary::open(const std::filesystem::path& bpf_dir, std::vector<std::string> program,
+                            uint64_t session_key) {
+  Result<SessionCapture> capture = SessionCapture::open(bpf_dir, session_key, kRings, {.stream = EventStream::kFull});
   if (!capture) return fail(capture);
   return Canary(*std::move(capture), std::move(program));
 }
@@ -181,7 +181,7 @@ Result<CanaryReport> Canary::sing() {
 }
 
 Result<CanaryReport> run_canary(const std::filesystem::path& bpf_dir, const std::vector<std::string>& program) {
-  Result<Canary> canary = Canary::open(bpf_dir, program);
+  Result<Canary> canary = Canary::open(bpf_dir, program, read_le64(random_bytes(8).data()) | 1);
   if (!canary) return fail(canary);
   return canary->sing();
 }

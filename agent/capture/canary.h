@@ -26,8 +26,10 @@ class Canary {
  public:
   //   bpf_dir  where CaptureHost has pinned its programs
   //   program  argv of a program that ends at once; the first is its path
+  //   session_key  of its session
   //   fails    as SessionCapture::open
-  static Result<Canary> open(const std::filesystem::path& bpf_dir, std::vector<std::string> program);
+  static Result<Canary> open(const std::filesystem::path& bpf_dir, std::vector<std::string> program,
+                             uint64_t session_key);
 
   // Once. Takes some milliseconds; blocks.
   //   fails  Errc::kUnavailable: it did not end within five seconds

@@ -78,7 +78,11 @@ Result<CaptureHost> CaptureHost::start(std::filesystem::path bpf_dir, Log log, s
   if (!pinned) return fail(pinned);
   remove_idle_builds(bpf_dir, pinned->folder, log);
   if (Result<void> done = protect_this_process(pinned->folder); !done) return fail(done);
-  return CaptureHost(std::move(pinned->folder), std::move(pinned->status));
+  CaptureHost host(std::move(pinned->folder), std::move(pinned->status));
+  for (const uint64_t key : {kLedgerKey, kCanaryKey}) {
+    if (Result<void> forgotten = host.forget_session(key); !forgotten) return fail(forgotten);
+  }
+  return host;
 }
 
 Result<void> CaptureHost::forget_session(uint64_t session_key) {

@@ -20,6 +20,7 @@ class CaptureHost {
   // Adopts what this build has pinned under `bpf_dir`, or else tries tier after tier until the kernel accepts one, and
   // pins it as bpf_dir/<first 12 hex digits of the object's SHA-256>/. Mounts a bpffs at bpf_dir (or at /sys/fs/bpf
   // when bpf_dir lies in it) when there is none. Removes the pins of other builds that serve no session.
+  // Forgets the ledger and the canary of a supervisor that was killed: their sessions keep hooks attached.
   // Concurrent starts on one folder take turns. libbpf's messages go to `log` at debug from here on.
   //   only_tier  "A", "B": no other is tried; empty: the best that the kernel takes
   //   fails  Errc::kUnsupported: the kernel refused every tier; the sentence names each tier, program and reason
@@ -28,6 +29,8 @@ class CaptureHost {
 
   // The session key under which the host's ledger of executions is captured: see CapturePolicy::sees_calls.
   static constexpr uint64_t kLedgerKey = bpf::LEDGER_KEY;
+  // Under which the canary sings for a supervisor.
+  static constexpr uint64_t kCanaryKey = bpf::CANARY_KEY;
 
   const CaptureStatus& status() const { return status_; }
 

@@ -29,7 +29,7 @@ awaitable<void> CanaryWatch::run() {
 
 Result<CanaryReport> CanaryWatch::sing() {
   if (!canary_) {
-    Result<Canary> opened = Canary::open(bpf_dir_, {kProgram});
+    Result<Canary> opened = Canary::open(bpf_dir_, {kProgram}, CaptureHost::kCanaryKey);
     if (!opened) return fail(opened);
     canary_.emplace(*std::move(opened));
   }

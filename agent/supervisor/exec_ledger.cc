@@ -56,11 +56,6 @@ audit::v1::AuditEvent host_exec_event(const recording::v1::Event& event, int64_t
 }
 
 Result<void> ExecLedger::open() {
-  // An earlier supervisor's, of which nobody knows how far it was read.
-  const Result<std::optional<uint64_t>> issued = capture_->issued(CaptureHost::kLedgerKey);
-  if (issued && *issued) {
-    if (Result<void> forgotten = capture_->forget_session(CaptureHost::kLedgerKey); !forgotten) return forgotten;
-  }
   Result<SessionCapture> opened = SessionCapture::open(bpf_dir_, CaptureHost::kLedgerKey, kRings,
                                                        {.sees_calls = false, .stream = EventStream::kFull});
   if (!opened) return fail(opened);

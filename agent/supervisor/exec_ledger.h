@@ -29,15 +29,9 @@ class ExecLedger {
   // Enters one event into the audit log.
   using Tell = std::function<awaitable<Result<void>>(audit::v1::AuditEvent)>;
 
-  // `capture`, `pool` and `clock` outlive it.
-  ExecLedger(CaptureHost* capture, std::filesystem::path bpf_dir, Tell tell, WorkPool* pool, const Clock* clock,
-             Log log)
-      : capture_(capture),
-        bpf_dir_(std::move(bpf_dir)),
-        tell_(std::move(tell)),
-        pool_(pool),
-        clock_(clock),
-        log_(std::move(log)) {}
+  // `pool` and `clock` outlive it.
+  ExecLedger(std::filesystem::path bpf_dir, Tell tell, WorkPool* pool, const Clock* clock, Log log)
+      : bpf_dir_(std::move(bpf_dir)), tell_(std::move(tell)), pool_(pool), clock_(clock), log_(std::move(log)) {}
 
   awaitable<void> run();
 
@@ -45,7 +39,6 @@ class ExecLedger {
   Result<void> open();
   Result<std::vector<audit::v1::AuditEvent>> look();
 
-  CaptureHost* capture_;
   std::filesystem::path bpf_dir_;
   Tell tell_;
   WorkPool* pool_;

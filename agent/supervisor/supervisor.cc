@@ -224,8 +224,8 @@ void Supervisor::start_parts() {
     if (options_.exec_ledger) {
       ledger_link_ = std::make_unique<AuthLink>(options_.proxy, who_am_i);
       ledger_ = std::make_unique<ExecLedger>(
-          &*capture_, options_.bpf_dir, [this](audit::v1::AuditEvent event) { return tell_ledger(std::move(event)); },
-          &disk_, clock_, log_);
+          options_.bpf_dir, [this](audit::v1::AuditEvent event) { return tell_ledger(std::move(event)); }, &disk_,
+          clock_, log_);
     }
   }
   control_ = std::make_unique<ControlConnection>(

@@ -26,4 +26,6 @@ read -r issued stored missing < <(jq -r '.. | objects | select(has("kernel_issue
 rounds=$(grep -c round "$tmp/rounds")
 [[ $issued -gt $((rounds * 2000)) ]] || die "$rounds rounds, and only $issued events"
 [[ $stored -eq $issued && $missing -eq 0 ]] || die "$issued issued, $stored stored, $missing missing"
+# Nor does a supervisor that was killed leave anything that keeps the hook on system calls attached: its canary is a session too.
+wait_for 30 "the hook on system calls to be taken off" bash -c "! ls $tmp/bpf/*/on_sys_exit 2>/dev/null"
 say "$kills kills, $rounds rounds, $issued events, none missing"
