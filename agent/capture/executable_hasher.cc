@@ -42,11 +42,12 @@ UniqueFd open_file(const std::string& name) {
   return UniqueFd(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 }
 
-Result<std::string> digest_of(const UniqueFd& fd) {
+Result<std::string> digest_of(const UniqueFd& fd, const std::atomic<bool>& is_stopping) {
   const std::unique_ptr<EVP_MD_CTX, FreeDigest> digest(EVP_MD_CTX_new());
   if (!digest || EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr) != 1) return fail(Errc::kInternal, "sha256");
   std::vector<char> piece(kReadBytes);
   for (uint64_t total = 0;;) {
+    if (is_stopping) return fail(Errc::kUnavailable, "the session ended");
     const ssize_t got = ::read(fd.get(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno("read");
@@ -63,7 +64,7 @@ Result<std::string> digest_of(const UniqueFd& fd) {
 }
 
 //   fd  what the process ran when it was noted: the very file, whatever became of its name; or none
-void read_into(recording::v1::ExecutableHash* hash, UniqueFd fd) {
+void read_into(recording::v1::ExecutableHash* hash, UniqueFd fd, const std::atomic<bool>& is_stopping) {
   const uint64_t inode = hash->executable().inode();
   uint64_t bytes = 0;
   if (!fd || !is_same_file(fd.get(), inode, hash->ctime_ns(), &bytes)) fd = open_file(hash->executable().path());
@@ -72,7 +73,7 @@ void read_into(recording::v1::ExecutableHash* hash, UniqueFd fd) {
     return;
   }
   hash->set_bytes(bytes);
-  const Result<std::string> digest = digest_of(fd);
+  const Result<std::string> digest = digest_of(fd, is_stopping);
   uint64_t bytes_after = 0;
   if (!digest) {
     hash->set_error(digest.error().message);
@@ -88,7 +89,10 @@ void read_into(recording::v1::ExecutableHash* hash, UniqueFd fd) {
 ExecutableHasher::ExecutableHasher(std::function<void(recording::v1::Event)> sink, const Clock* clock)
     : sink_(std::move(sink)), clock_(clock), thread_([this] { run(); }) {}
 
-ExecutableHasher::~ExecutableHasher() {
+ExecutableHasher::~ExecutableHasher() { stop(); }
+
+void ExecutableHasher::stop() {
+  if (!thread_.joinable()) return;
   {
     const std::scoped_lock lock(mutex_);
     is_stopping_ = true;
@@ -121,6 +125,12 @@ void ExecutableHasher::note(recording::v1::Exec* exec) {
 }
 
 bool ExecutableHasher::finish(std::chrono::milliseconds limit) {
+  const bool is_idle = await_idle(limit);
+  stop();
+  return is_idle;
+}
+
+bool ExecutableHasher::await_idle(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, limit, [&] { return waiting_.empty() && !is_busy_; });
 }
@@ -135,7 +145,8 @@ void ExecutableHasher::run() {
     waiting_.pop_front();
     is_busy_ = true;
     lock.unlock();
-    read_into(&wanted.hash, std::move(wanted.file));
+    read_into(&wanted.hash, std::move(wanted.file), is_stopping_);
+    if (is_stopping_) return;
     recording::v1::Event event;
     event.set_boot_ns(clock_->boot_ns());
     *event.mutable_executable_hash() = wanted.hash;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -36,6 +38,8 @@ class ExecutableHasher {
   void note(recording::v1::Exec* exec);
 
   // Until nothing waits any more, `limit` at most. False: something still does.
+  bool await_idle(std::chrono::milliseconds limit);
+  // The same, and then the thread ends: nothing goes to the sink any more, and what is noted is not read.
   bool finish(std::chrono::milliseconds limit);
 
  private:
@@ -52,6 +56,7 @@ class ExecutableHasher {
   };
 
   void run();
+  void stop();
 
   std::function<void(recording::v1::Event)> sink_;
   const Clock* clock_;
@@ -60,7 +65,7 @@ class ExecutableHasher {
   std::map<Key, std::string> known_;  // empty: waits, or could not be read
   std::deque<Wanted> waiting_;
   bool is_busy_ = false;
-  bool is_stopping_ = false;
+  std::atomic<bool> is_stopping_ = false;  // set with mutex_ held
   std::thread thread_;
 };
 

@@ -52,7 +52,7 @@ class Hasher : public testing::Test {
 
   SystemClock clock_;
   std::filesystem::path folder_;
-  std::vector<Event> events_;  // of the hasher's thread until finish()
+  std::vector<Event> events_;  // of the hasher's thread until it is idle
   ExecutableHasher hasher_{[this](Event event) { events_.push_back(std::move(event)); }, &clock_};
 };
 
@@ -61,10 +61,10 @@ TEST_F(Hasher, ReadsEachFileOnceAndThenKnowsIt) {
   Exec first = exec_of(path);
   hasher_.note(&first);
   EXPECT_EQ(first.executable_sha256(), "");
-  ASSERT_TRUE(hasher_.finish(kPatience));
+  ASSERT_TRUE(hasher_.await_idle(kPatience));
   Exec second = exec_of(path);
   hasher_.note(&second);
-  ASSERT_TRUE(hasher_.finish(kPatience));
+  ASSERT_TRUE(hasher_.await_idle(kPatience));
   EXPECT_EQ(second.executable_sha256(), to_hex(sha256("abc")));
   ASSERT_EQ(events_.size(), 1U);
   EXPECT_EQ(events_[0].executable_hash().sha256(), to_hex(sha256("abc")));
@@ -77,7 +77,7 @@ TEST_F(Hasher, SaysOfAFileThatIsGoneThatItWasNotRead) {
   Exec exec = exec_of(path);
   std::filesystem::remove(path);
   hasher_.note(&exec);
-  ASSERT_TRUE(hasher_.finish(kPatience));
+  ASSERT_TRUE(hasher_.await_idle(kPatience));
   ASSERT_EQ(events_.size(), 1U);
   EXPECT_EQ(events_[0].executable_hash().sha256(), "");
   EXPECT_THAT(events_[0].executable_hash().error(), testing::HasSubstr("gone or changed"));
@@ -88,7 +88,7 @@ TEST_F(Hasher, TakesNoOtherFileOfTheSameNameForIt) {
   Exec exec = exec_of(path);
   std::filesystem::rename(write("other", "evil"), path);
   hasher_.note(&exec);
-  ASSERT_TRUE(hasher_.finish(kPatience));
+  ASSERT_TRUE(hasher_.await_idle(kPatience));
   ASSERT_EQ(events_.size(), 1U);
   EXPECT_EQ(events_[0].executable_hash().sha256(), "");
 }
@@ -98,16 +98,23 @@ TEST_F(Hasher, ReadsAFileWithoutANameByTheProcessThatRunsIt) {
   exec.mutable_process()->set_pid(static_cast<uint32_t>(::getpid()));
   exec.mutable_executable()->set_path("/nonexistent (deleted)");
   hasher_.note(&exec);
-  ASSERT_TRUE(hasher_.finish(kPatience));
+  ASSERT_TRUE(hasher_.await_idle(kPatience));
   ASSERT_EQ(events_.size(), 1U);
   EXPECT_EQ(events_[0].executable_hash().sha256().size(), 64U);
+}
+
+TEST_F(Hasher, SaysNothingMoreOnceItHasFinished) {
+  EXPECT_TRUE(hasher_.finish(kPatience));
+  Exec exec = exec_of(write("program", "abc"));
+  hasher_.note(&exec);
+  EXPECT_THAT(events_, testing::IsEmpty());
 }
 
 TEST_F(Hasher, ReadsNothingForAFailedExecution) {
   Exec exec = exec_of(write("program", "abc"));
   exec.set_result(-13);
   hasher_.note(&exec);
-  ASSERT_TRUE(hasher_.finish(kPatience));
+  ASSERT_TRUE(hasher_.await_idle(kPatience));
   EXPECT_THAT(events_, testing::IsEmpty());
 }
 
