@@ -8,6 +8,7 @@ make_cluster
 flood='echo begun; i=0; while [ $i -lt 60000 ]; do : </dev/null; i=$((i + 1)); done; echo done'
 
 stop_the_worker_in_the_midst() {
+  rm -f "$tmp/flooded"  # of the policy before: it says "begun" until the client's shell has emptied it
   node_ssh "$node_host" "$flood" >"$tmp/flooded" &
   local client=$! worker
   wait_for 20 "the flood" grep -q begun "$tmp/flooded"
