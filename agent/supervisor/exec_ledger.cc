@@ -55,22 +55,21 @@ audit::v1::AuditEvent host_exec_event(const recording::v1::Event& event, int64_t
   return told;
 }
 
-Result<void> ExecLedger::open() {
+Result<SessionCapture*> ExecLedger::ledger() {
+  if (ledger_) return &*ledger_;
   Result<SessionCapture> opened = SessionCapture::open(bpf_dir_, CaptureHost::kLedgerKey, kRings,
                                                        {.sees_calls = false, .stream = EventStream::kFull});
   if (!opened) return fail(opened);
-  ledger_.emplace(*std::move(opened));
-  return {};
+  return &ledger_.emplace(*std::move(opened));
 }
 
 Result<std::vector<audit::v1::AuditEvent>> ExecLedger::look() {
-  if (!ledger_) {
-    if (Result<void> opened = open(); !opened) return fail(opened);
-  }
+  const Result<SessionCapture*> ledger = this->ledger();
+  if (!ledger) return fail(ledger);
   std::vector<audit::v1::AuditEvent> found;
   uint64_t too_many = 0;
   const int64_t wall_ns_at_boot = clock_->wall_ns() - static_cast<int64_t>(clock_->boot_ns());
-  const Result<size_t> drained = ledger_->drain([&](const recording::v1::Event& event) {
+  const Result<size_t> drained = (*ledger)->drain([&](const recording::v1::Event& event) {
     if (!event.has_exec()) return;
     if (found.size() < kMaxPerLook) {
       found.push_back(host_exec_event(event, wall_ns_at_boot));
@@ -80,7 +79,7 @@ Result<std::vector<audit::v1::AuditEvent>> ExecLedger::look() {
   });
   if (!drained) return fail(drained);
   if (too_many > 0) found.push_back(missed_event("more executions than are told in a second", too_many));
-  const Result<SessionCounters> counters = ledger_->counters();
+  const Result<SessionCounters> counters = (*ledger)->counters();
   if (!counters) return fail(counters);
   if (counters->dropped > lost_) {
     found.push_back(

@@ -36,7 +36,7 @@ class ExecLedger {
   awaitable<void> run();
 
  private:
-  Result<void> open();
+  Result<SessionCapture*> ledger();  // opened when it is needed
   Result<std::vector<audit::v1::AuditEvent>> look();
 
   std::filesystem::path bpf_dir_;

@@ -15,17 +15,20 @@ Result<EventFeed::Step> HostFeed::next(std::chrono::milliseconds wait) {
     if (!step) return step;
     held_ = *std::move(step);
   }
-  const bool is_event = held_->state == State::kEvent;
-  if (is_event) last_boot_ns_ = held_->event.boot_ns();
+  const Step& held = *held_;
+  const bool is_event = held.state == State::kEvent;
+  if (is_event) last_boot_ns_ = held.event.boot_ns();
   // Nothing goes ahead of the recording's first event, which says what is played.
-  const bool is_first = is_event && held_->event.has_begin();
+  const bool is_first = is_event && held.event.has_begin();
   const uint64_t grace_ns = std::chrono::nanoseconds(kGrace).count();
-  if (!is_first && held_->state != State::kWaiting) {
+  if (!is_first && held.state != State::kWaiting) {
     if (std::optional<Step> step = from_ledger(is_event ? last_boot_ns_ : last_boot_ns_ + grace_ns)) {
       return *std::move(step);
     }
   }
-  return *std::exchange(held_, std::nullopt);
+  Step due = held;
+  held_.reset();
+  return due;
 }
 
 Result<void> HostFeed::rewind() {
