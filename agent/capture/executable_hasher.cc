@@ -4,10 +4,16 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <condition_variable>
+#include <deque>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -29,18 +35,20 @@ struct FreeDigest {
   void operator()(EVP_MD_CTX* digest) const noexcept { EVP_MD_CTX_free(digest); }
 };
 
-// The device is left out: a file system like btrfs or overlayfs shows stat(2) another one than the kernel's own.
-bool is_same_file(int fd, uint64_t inode, int64_t ctime_ns, uint64_t* bytes) {
+// Where stat(2) shows another device than the kernel's own (btrfs, overlayfs), no file is the same: what another file
+// system claims of inode and ctime proves nothing.
+bool is_same_file(const UniqueFd& fd, const recording::v1::ExecutableHash& hash, uint64_t* bytes) {
   struct stat found{};
-  if (::fstat(fd, &found) != 0 || !S_ISREG(found.st_mode)) return false;
+  if (!fd || ::fstat(fd.get(), &found) != 0 || !S_ISREG(found.st_mode)) return false;
   *bytes = static_cast<uint64_t>(found.st_size);
   const int64_t ctime = found.st_ctim.tv_sec * kNsPerS + found.st_ctim.tv_nsec;
-  return found.st_ino == inode && (ctime_ns == 0 || ctime == ctime_ns);
+  return major(found.st_dev) == hash.executable().device_major() &&
+         minor(found.st_dev) == hash.executable().device_minor() && found.st_ino == hash.executable().inode() &&
+         (hash.ctime_ns() == 0 || ctime == hash.ctime_ns());
 }
 
-UniqueFd open_file(const std::string& name) {
-  return UniqueFd(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-}
+// Names the file and asks its file system for nothing: a session may run what lies on one that never answers.
+UniqueFd name_file(const std::string& path) { return UniqueFd(::open(path.c_str(), O_PATH | O_CLOEXEC)); }
 
 Result<std::string> digest_of(const UniqueFd& fd, const std::atomic<bool>& is_stopping) {
   const std::unique_ptr<EVP_MD_CTX, FreeDigest> digest(EVP_MD_CTX_new());
@@ -63,21 +71,20 @@ Result<std::string> digest_of(const UniqueFd& fd, const std::atomic<bool>& is_st
   return raw;
 }
 
-//   fd  what the process ran when it was noted: the very file, whatever became of its name; or none
-void read_into(recording::v1::ExecutableHash* hash, UniqueFd fd, const std::atomic<bool>& is_stopping) {
-  const uint64_t inode = hash->executable().inode();
+//   named  what the process ran when it was noted: the very file, whatever became of its path; or none
+void read_into(recording::v1::ExecutableHash* hash, UniqueFd named, const std::atomic<bool>& is_stopping) {
   uint64_t bytes = 0;
-  if (!fd || !is_same_file(fd.get(), inode, hash->ctime_ns(), &bytes)) fd = open_file(hash->executable().path());
-  if (!fd || !is_same_file(fd.get(), inode, hash->ctime_ns(), &bytes)) {
+  if (!is_same_file(named, *hash, &bytes)) named = name_file(hash->executable().path());
+  if (!is_same_file(named, *hash, &bytes)) {
     hash->set_error("the file is gone or changed, and the process has ended");
     return;
   }
   hash->set_bytes(bytes);
-  const Result<std::string> digest = digest_of(fd, is_stopping);
-  uint64_t bytes_after = 0;
+  const UniqueFd fd(::open(fmt::format("/proc/self/fd/{}", named.get()).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const Result<std::string> digest = fd ? digest_of(fd, is_stopping) : fail_errno("open");
   if (!digest) {
     hash->set_error(digest.error().message);
-  } else if (!is_same_file(fd.get(), inode, hash->ctime_ns(), &bytes_after)) {
+  } else if (!is_same_file(fd, *hash, &bytes)) {
     hash->set_error("the file changed while it was read");
   } else {
     hash->set_sha256(to_hex(*digest));
@@ -86,19 +93,34 @@ void read_into(recording::v1::ExecutableHash* hash, UniqueFd fd, const std::atom
 
 }  // namespace
 
-ExecutableHasher::ExecutableHasher(std::function<void(recording::v1::Event)> sink, const Clock* clock)
-    : sink_(std::move(sink)), clock_(clock), thread_([this] { run(); }) {}
+struct ExecutableHasher::State {
+  State(Sink to, const Clock* by) : sink(std::move(to)), clock(by) {}
+
+  void run();
+
+  Sink sink;           // with `mutex` held, and never once is_stopping
+  const Clock* clock;  // likewise
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<Key, std::string> known;  // empty: waits, or could not be read
+  std::deque<Wanted> waiting;
+  bool is_busy = false;
+  std::atomic<bool> is_stopping = false;  // set with `mutex` held
+};
+
+ExecutableHasher::ExecutableHasher(Sink sink, const Clock* clock)
+    : state_(std::make_shared<State>(std::move(sink), clock)), thread_([state = state_] { state->run(); }) {}
 
 ExecutableHasher::~ExecutableHasher() { stop(); }
 
 void ExecutableHasher::stop() {
   if (!thread_.joinable()) return;
   {
-    const std::scoped_lock lock(mutex_);
-    is_stopping_ = true;
+    const std::scoped_lock lock(state_->mutex);
+    state_->is_stopping = true;
   }
-  changed_.notify_all();
-  thread_.join();
+  state_->changed.notify_all();
+  thread_.detach();  // it may wait for a file system that never answers; what it needs is its own
 }
 
 void ExecutableHasher::note(recording::v1::Exec* exec) {
@@ -108,20 +130,20 @@ void ExecutableHasher::note(recording::v1::Exec* exec) {
                 .inode = file.inode(),
                 .ctime_ns = exec->executable_ctime_ns()};
   {
-    const std::scoped_lock lock(mutex_);
-    if (const auto found = known_.find(key); found != known_.end()) {
+    const std::scoped_lock lock(state_->mutex);
+    if (const auto found = state_->known.find(key); found != state_->known.end()) {
       if (!found->second.empty()) exec->set_executable_sha256(found->second);
       return;
     }
-    if (waiting_.size() >= kMaxWaiting || known_.size() >= kMaxKnown) return;
-    known_.emplace(key, "");
+    if (state_->waiting.size() >= kMaxWaiting || state_->known.size() >= kMaxKnown) return;
+    state_->known.emplace(key, "");
     // At once: a process may live for a millisecond, and its file no longer.
-    Wanted wanted{.key = key, .file = open_file(fmt::format("/proc/{}/exe", exec->process().pid())), .hash = {}};
+    Wanted wanted{.key = key, .named = name_file(fmt::format("/proc/{}/exe", exec->process().pid())), .hash = {}};
     *wanted.hash.mutable_executable() = file;
     wanted.hash.set_ctime_ns(key.ctime_ns);
-    waiting_.push_back(std::move(wanted));
+    state_->waiting.push_back(std::move(wanted));
   }
-  changed_.notify_all();
+  state_->changed.notify_all();
 }
 
 bool ExecutableHasher::finish(std::chrono::milliseconds limit) {
@@ -131,35 +153,35 @@ bool ExecutableHasher::finish(std::chrono::milliseconds limit) {
 }
 
 bool ExecutableHasher::await_idle(std::chrono::milliseconds limit) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, limit, [&] { return waiting_.empty() && !is_busy_; });
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_for(lock, limit, [&] { return state_->waiting.empty() && !state_->is_busy; });
 }
 
-void ExecutableHasher::run() {
+void ExecutableHasher::State::run() {
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowestPriority);
-  std::unique_lock lock(mutex_);
+  std::unique_lock lock(mutex);
   for (;;) {
-    changed_.wait(lock, [&] { return is_stopping_ || !waiting_.empty(); });
-    if (is_stopping_) return;
-    Wanted wanted = std::move(waiting_.front());
-    waiting_.pop_front();
-    is_busy_ = true;
+    changed.wait(lock, [&] { return is_stopping || !waiting.empty(); });
+    if (is_stopping) return;
+    Wanted wanted = std::move(waiting.front());
+    waiting.pop_front();
+    is_busy = true;
     lock.unlock();
-    read_into(&wanted.hash, std::move(wanted.file), is_stopping_);
-    if (is_stopping_) return;
-    recording::v1::Event event;
-    event.set_boot_ns(clock_->boot_ns());
-    *event.mutable_executable_hash() = wanted.hash;
-    sink_(std::move(event));
+    read_into(&wanted.hash, std::move(wanted.named), is_stopping);
     lock.lock();
-    is_busy_ = false;
+    is_busy = false;
+    if (is_stopping) return;
     // What could not be read is tried again when it is run again.
     if (wanted.hash.sha256().empty()) {
-      known_.erase(wanted.key);
+      known.erase(wanted.key);
     } else {
-      known_[wanted.key] = wanted.hash.sha256();
+      known[wanted.key] = wanted.hash.sha256();
     }
-    changed_.notify_all();
+    recording::v1::Event event;
+    event.set_boot_ns(clock->boot_ns());
+    *event.mutable_executable_hash() = std::move(wanted.hash);
+    sink(std::move(event));
+    changed.notify_all();
   }
 }
 

@@ -1,13 +1,9 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <map>
-#include <mutex>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -27,9 +23,11 @@ class ExecutableHasher {
   static constexpr size_t kMaxWaiting = 256;
   static constexpr size_t kMaxKnown = 16384;
 
-  // `sink` takes an ExecutableHash for each new executable, from the hasher's thread. It and `clock` outlive the
-  // hasher.
-  ExecutableHasher(std::function<void(recording::v1::Event)> sink, const Clock* clock);
+  using Sink = std::function<void(recording::v1::Event)>;
+
+  // `sink` takes an ExecutableHash for each new executable, from the hasher's thread, and must not wait. It and `clock`
+  // outlive the hasher.
+  ExecutableHasher(Sink sink, const Clock* clock);
   ExecutableHasher(const ExecutableHasher&) = delete;
   ExecutableHasher& operator=(const ExecutableHasher&) = delete;
   ~ExecutableHasher();  // what still waits is not read
@@ -39,7 +37,8 @@ class ExecutableHasher {
 
   // Until nothing waits any more, `limit` at most. False: something still does.
   bool await_idle(std::chrono::milliseconds limit);
-  // The same, and then the thread ends: nothing goes to the sink any more, and what is noted is not read.
+  // The same, and then the thread is told to end: nothing goes to the sink any more, and what is noted is not read.
+  // Does not wait for a file system that never answers.
   bool finish(std::chrono::milliseconds limit);
 
  private:
@@ -51,21 +50,14 @@ class ExecutableHasher {
   };
   struct Wanted {
     Key key;
-    UniqueFd file;
+    UniqueFd named;
     recording::v1::ExecutableHash hash;  // without the digest
   };
 
-  void run();
   void stop();
 
-  std::function<void(recording::v1::Event)> sink_;
-  const Clock* clock_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<Key, std::string> known_;  // empty: waits, or could not be read
-  std::deque<Wanted> waiting_;
-  bool is_busy_ = false;
-  std::atomic<bool> is_stopping_ = false;  // set with mutex_ held
+  struct State;
+  std::shared_ptr<State> state_;  // the thread's too, which may outlive the hasher
   std::thread thread_;
 };
 

@@ -1,7 +1,6 @@
 #include "agent/capture/session_capture.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,11 +34,6 @@ struct FreeRingBuffer {
   void operator()(ring_buffer* reader) const noexcept { ring_buffer__free(reader); }
 };
 using RingBuffer = std::unique_ptr<ring_buffer, FreeRingBuffer>;
-
-bool has_ended(const UniqueFd& pidfd) {
-  pollfd waited{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-  return ::poll(&waited, 1, 0) == 1;
-}
 
 }  // namespace
 

@@ -34,12 +34,12 @@ Result<uint32_t> pid_behind(const UniqueFd& pidfd) {
   return static_cast<uint32_t>(pid);
 }
 
+}  // namespace
+
 bool has_ended(const UniqueFd& pidfd) {
   pollfd waited{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
   return ::poll(&waited, 1, 0) == 1;
 }
-
-}  // namespace
 
 Result<TaskTags> TaskTags::open(const std::filesystem::path& pins) {
   UniqueFd storage;

@@ -8,6 +8,9 @@
 
 namespace cairn::agent {
 
+// True once the process behind the pidfd is dead, reaped or not.
+bool has_ended(const UniqueFd& pidfd);
+
 // Which tasks belong to which session, as the programs look it up: in the storage of the task itself, where the tier
 // has BTF types, and by its pid.
 class TaskTags {

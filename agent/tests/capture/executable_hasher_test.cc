@@ -2,6 +2,7 @@
 #include "agent/capture/executable_hasher.h"
 
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -46,6 +47,8 @@ class Hasher : public testing::Test {
     exec.mutable_process()->set_pid(kNobody);
     exec.mutable_executable()->set_path(path);
     exec.mutable_executable()->set_inode(found.st_ino);
+    exec.mutable_executable()->set_device_major(major(found.st_dev));
+    exec.mutable_executable()->set_device_minor(minor(found.st_dev));
     exec.set_executable_ctime_ns(found.st_ctim.tv_sec * 1'000'000'000 + found.st_ctim.tv_nsec);
     return exec;
   }
@@ -101,6 +104,15 @@ TEST_F(Hasher, ReadsAFileWithoutANameByTheProcessThatRunsIt) {
   ASSERT_TRUE(hasher_.await_idle(kPatience));
   ASSERT_EQ(events_.size(), 1U);
   EXPECT_EQ(events_[0].executable_hash().sha256().size(), 64U);
+}
+
+TEST_F(Hasher, TakesNoFileOfAnotherFileSystemForIt) {
+  Exec exec = exec_of(write("program", "abc"));
+  exec.mutable_executable()->set_device_minor(exec.executable().device_minor() + 1);
+  hasher_.note(&exec);
+  ASSERT_TRUE(hasher_.await_idle(kPatience));
+  ASSERT_EQ(events_.size(), 1U);
+  EXPECT_EQ(events_[0].executable_hash().sha256(), "");
 }
 
 TEST_F(Hasher, SaysNothingMoreOnceItHasFinished) {
