@@ -37,7 +37,8 @@ enum drop_reason {
 	DROP_RING_FULL = 0,	/* also: the ring's lock was not to be had */
 	DROP_NO_RING = 1,	/* the session is being unregistered */
 	DROP_NO_SCRATCH = 2,	/* every buffer to assemble a record in was taken */
-	DROP_NO_STORAGE = 3,	/* a socket, or an io_uring request, could not be tied to the session: its result will be missing */
+	DROP_NO_STORAGE = 3,	/* a socket, or an io_uring request, could not be tied to the session: its result will be missing; or
+				   more descriptors came at once than are looked at */
 	DROP_COUNT = 4,
 };
 

@@ -10,7 +10,8 @@
 enum {
 	SOL_SOCKET = 1,
 	SCM_RIGHTS = 1,
-	STEPS_MAX = 1 << 18,	/* recvmmsg(2) takes 1024 messages, each with up to 253 descriptors */
+	SCM_MAX_FD = 253,	/* include/net/scm.h */
+	STEPS_MAX = 4096,	/* the caller's memory says how many there are: some milliseconds, whatever it says */
 };
 
 struct receiver {
@@ -58,6 +59,8 @@ static void enter_control(struct receiving *receiving, bool is_compat)
 	if (header[0] == SOL_SOCKET && header[1] == SCM_RIGHTS) {
 		receiving->descriptors = receiving->control + header_bytes;
 		receiving->descriptor_count = (bytes - header_bytes) / 4;
+		if (receiving->descriptor_count > SCM_MAX_FD)
+			receiving->descriptor_count = SCM_MAX_FD;
 	}
 	bytes = (bytes + alignment - 1) & ~(__u64)(alignment - 1);
 	receiving->control_bytes -= bytes < receiving->control_bytes ? bytes : receiving->control_bytes;
@@ -111,6 +114,7 @@ __hidden void record_received(struct session_state *session, struct scratch *scr
 	const struct call *call = &scratch->call;
 	struct receiver receiver = {.session = session, .scratch = scratch};
 	struct receiving *receiving = &scratch->receiving;
+	struct event_header lost = {};
 	struct opened *opened = &scratch->opened;
 	struct sock *sk;
 
@@ -129,5 +133,8 @@ __hidden void record_received(struct session_state *session, struct scratch *scr
 	__builtin_memset(receiving, 0, sizeof(*receiving));
 	receiving->message = call->arguments[1];
 	receiving->messages = call->kind == CALL_RECVMMSG ? call->result : 1;
-	bpf_loop(STEPS_MAX, receive_step, &receiver, 0);
+	if (bpf_loop(STEPS_MAX, receive_step, &receiver, 0) == STEPS_MAX) {
+		start_record(session, scratch->owner.session_key, &lost, EVENT_OPEN);
+		count_drop(session, CLASS_OPEN, DROP_NO_STORAGE);	/* one for all that were left */
+	}
 }

@@ -11,10 +11,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <functional>
 #include <set>
+#include <utility>
 
 #include "agent/capture/session_capture.h"
 #include "base/bytes.h"
@@ -27,6 +29,7 @@ using recording::v1::Event;
 
 constexpr std::chrono::seconds kLimit{5};
 constexpr RingSizes kRings{.exec_bytes = 16 * 1024, .open_bytes = 16 * 1024};
+constexpr int kNotExecuted = 127;
 constexpr const char* kNowhere = "/nonexistent/cairn-canary";
 
 struct Class {
@@ -60,28 +63,34 @@ sockaddr_in loopback(uint16_t port) {
   return address;
 }
 
-// One operation of each class, none of which changes anything. In a child of a process with threads: system calls
-// alone.
-void do_one_of_each(char* const* program) {
-  ::close(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+// One operation of each class, none of which changes anything. False: this host did not let them be done (no process,
+// no descriptor, no port), so that their events are missing with good reason. In a child of a process with threads:
+// system calls alone.
+bool do_one_of_each(char* const* program) {
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::open(kNowhere, O_RDONLY | O_CLOEXEC);
   ::unlink(kNowhere);
   const sockaddr_in discard = loopback(9);
   const auto* address = reinterpret_cast<const sockaddr*>(&discard);
-  ::connect(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), address, sizeof(discard));
+  const int stream = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool has_tried = ::connect(stream, address, sizeof(discard)) == 0 || errno == ECONNREFUSED;
   sockaddr_un unnamed{};
   unnamed.sun_family = AF_UNIX;
-  ::bind(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), reinterpret_cast<const sockaddr*>(&unnamed),
-         sizeof(unnamed.sun_family));
+  const int local = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ::bind(local, reinterpret_cast<const sockaddr*>(&unnamed), sizeof(unnamed.sun_family));
   ::syscall(SYS_bpf, -1, nullptr, 0);
   ::execv(kNowhere, program);
   const pid_t child = ::_Fork();
   if (child == 0) {
     ::execv(program[0], program);
-    ::_exit(127);
+    ::_exit(kNotExecuted);
   }
-  ::sendto(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "", 0, 0, address, sizeof(discard));
-  ::waitpid(child, nullptr, 0);
+  const int datagrams = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool has_sent = ::sendto(datagrams, "", 0, 0, address, sizeof(discard)) == 0 || errno == ECONNREFUSED;
+  int status = 0;
+  const bool has_executed =
+      child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) != kNotExecuted;
+  return null >= 0 && local >= 0 && has_tried && has_sent && has_executed;
 }
 
 // Held at a gate until it is tagged.
@@ -98,22 +107,25 @@ class Bird {
       ::close(ends[1]);
       char byte = 0;
       if (::read(ends[0], &byte, 1) != 1) ::_exit(1);
-      do_one_of_each(argv.data());
-      ::_exit(0);
+      ::_exit(do_one_of_each(argv.data()) ? 0 : 1);
     }
     ::close(ends[0]);
     gate_ = UniqueFd(ends[1]);
     pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   }
-  ~Bird() {
-    gate_.reset();
-    if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
-  }
+  ~Bird() { static_cast<void>(has_done_all()); }
   Bird(const Bird&) = delete;
 
   int pidfd() const { return pidfd_.get(); }
   void fly() { (void)!::write(gate_.get(), "g", 1); }
   void end() const { ::kill(pid_, SIGKILL); }
+  // Waits for its end.
+  bool has_done_all() {
+    gate_.reset();
+    int status = 1;
+    if (pid_ > 0) ::waitpid(std::exchange(pid_, -1), &status, 0);
+    return status == 0;
+  }
 
  private:
   pid_t pid_ = -1;
@@ -165,6 +177,10 @@ Result<CanaryReport> Canary::sing() {
   }
   // Who is dead has made all his events.
   for (Result<size_t> drained = capture_.drain(note); drained && *drained != 0;) drained = capture_.drain(note);
+
+  if (!bird.has_done_all()) {
+    return fail(Errc::kUnavailable, "the canary of the capture could not do all its operations on this host");
+  }
 
   CanaryReport report;
   const std::vector<std::string>& hooks = capture_.status().hooks;

@@ -32,7 +32,8 @@ class Canary {
                              uint64_t session_key);
 
   // Once. Takes some milliseconds; blocks.
-  //   fails  Errc::kUnavailable: it did not end within five seconds
+  //   fails  Errc::kUnavailable: it did not end within five seconds, or the host did not let it do its operations, so
+  //          that missing events prove nothing
   Result<CanaryReport> sing();
 
  private:

@@ -43,7 +43,7 @@ Result<CanaryReport> CanaryWatch::sing() {
 }
 
 void CanaryWatch::note(const Result<CanaryReport>& report) {
-  std::string blind = report ? canary_class_names(report->missed_classes) : report.error().message;
+  std::string blind = report ? canary_class_names(report->missed_classes) : "unknown: " + report.error().message;
   if (blind == blind_) return;
   if (blind.empty()) {
     log_.info("capture.sees", kv("classes", blind_));
