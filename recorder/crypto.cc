@@ -82,9 +82,9 @@ Secret hkdf_sha256(std::string_view secret, std::string_view salt, std::string_v
   const KdfContext context(EVP_KDF_CTX_new(kdf.get()));
   must(context != nullptr);
   char digest[] = "SHA256";
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0), octets(OSSL_KDF_PARAM_KEY, secret),
-      octets(OSSL_KDF_PARAM_SALT, salt), octets(OSSL_KDF_PARAM_INFO, info), OSSL_PARAM_construct_end()};
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+                                   octets(OSSL_KDF_PARAM_KEY, secret), octets(OSSL_KDF_PARAM_SALT, salt),
+                                   octets(OSSL_KDF_PARAM_INFO, info), OSSL_PARAM_construct_end()};
   std::string derived(bytes, '\0');
   must(EVP_KDF_derive(context.get(), bytes_of(derived), derived.size(), parameters) == 1);
   return Secret(std::move(derived));

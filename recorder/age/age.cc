@@ -160,8 +160,7 @@ Result<Secret> age_unwrap(std::string_view file, std::span<const AgeIdentity> id
       const Result<Secret> shared = identity.key().agree(stanza.share);
       if (!shared) return fail(Errc::kCorrupt, "age header: a share of low order");
       const Secret key = wrap_key(shared->view(), stanza.share, identity.recipient().public_bytes());
-      Result<std::string> opened =
-          aead_open(Cipher::kChaCha20Poly1305, key.view(), kZeroNonce, stanza.wrapped);
+      Result<std::string> opened = aead_open(Cipher::kChaCha20Poly1305, key.view(), kZeroNonce, stanza.wrapped);
       if (!opened) continue;
       Secret file_key(std::move(*opened));
       if (Result<void> whole = check_mac(*header, file_key.view()); !whole) return fail(whole);

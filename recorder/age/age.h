@@ -52,7 +52,8 @@ class AgeIdentity {
   X25519Key key_;
 };
 
-// The identities of a file as age-keygen(1) writes it: one in a line, empty lines and those that begin with '#' skipped.
+// The identities of a file as age-keygen(1) writes it: one in a line, empty lines and those that begin with '#'
+// skipped.
 //   fails  kInvalid: a line is no identity, or there is none; the sentence names the line
 Result<std::vector<AgeIdentity>> parse_identities(std::string_view file);
 

@@ -16,9 +16,9 @@ struct AgeStanza {
 
 struct AgeHeader {
   std::vector<AgeStanza> stanzas;
-  std::string mac;               // 32 bytes
-  std::string_view mac_covers;   // the header's text up to and with "---"
-  size_t bytes = 0;              // of the header; the payload follows
+  std::string mac;              // 32 bytes
+  std::string_view mac_covers;  // the header's text up to and with "---"
+  size_t bytes = 0;             // of the header; the payload follows
 };
 
 // The header at the beginning of `file`, whose bytes it refers to. Strict: one text for each header.
