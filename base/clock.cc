@@ -15,6 +15,7 @@ int64_t read_ns(clockid_t id) {
 
 uint64_t SystemClock::boot_ns() const { return static_cast<uint64_t>(read_ns(CLOCK_BOOTTIME)); }
 int64_t SystemClock::wall_ns() const { return read_ns(CLOCK_REALTIME); }
+uint64_t SystemClock::mono_ns() const { return static_cast<uint64_t>(read_ns(CLOCK_MONOTONIC)); }
 
 std::string format_utc(int64_t wall_s) {
   const time_t seconds = wall_s;

@@ -15,6 +15,8 @@ class Clock {
   virtual uint64_t boot_ns() const = 0;
   // CLOCK_REALTIME in nanoseconds since the epoch: for people, certificates and token expiry. May step.
   virtual int64_t wall_ns() const = 0;
+  // CLOCK_MONOTONIC in nanoseconds: like boot_ns, but stands still while the host sleeps.
+  virtual uint64_t mono_ns() const { return boot_ns(); }
 
   int64_t wall_s() const { return wall_ns() / 1'000'000'000; }
 };
@@ -23,6 +25,7 @@ class SystemClock final : public Clock {
  public:
   uint64_t boot_ns() const override;
   int64_t wall_ns() const override;
+  uint64_t mono_ns() const override;
 };
 
 // "2026-11-20T22:25:06Z" (RFC 3339, UTC, whole seconds).

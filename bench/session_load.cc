@@ -77,7 +77,8 @@ int record(const std::filesystem::path& folder, char** argv) {
   begin.set_session_id(random_uuid());
   begin.set_policy("accounted");
   const std::filesystem::path path = folder / (begin.session_id() + ".rec");
-  auto writer = must(recorder::RecordingWriter::create(path, begin, clock.boot_ns(), uint64_t{8} << 30));
+  auto writer = must(recorder::RecordingWriter::create(path, begin, clock.boot_ns(),
+                                                       recorder::RecordingOptions{.quota_bytes = uint64_t{8} << 30}));
   agent::SessionRecorder recorder(std::move(writer), &clock, [] {}, log);
   auto pump = must(agent::CapturePump::start(std::move(capture), &recorder, false, [] {}, log));
 

@@ -5,61 +5,116 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "proto/recording.pb.h"
 
 namespace cairn::recorder {
 
-using recording::v1::Batch;
 using recording::v1::Begin;
+using recording::v1::ChunkMeta;
+using recording::v1::Closing;
 using recording::v1::End;
 using recording::v1::Event;
 using recording::v1::Gap;
+using recording::v1::Opening;
+using recording::v1::Proof;
+using Events = std::vector<Event>;
 
-// The container of a recording: a 64-byte header and one zstd frame that holds a Batch. A recording file is chunks end
-// to end, nothing between, before or after. Format: docs/recording-format.md. All functions here are pure; any thread.
+// The container of a recording: chunks end to end, each a header of fixed size, a few plain facts (ChunkMeta) and a
+// payload. Format: docs/recording-format.md. All functions here are pure; any thread.
 
-constexpr size_t kChunkHeaderBytes = 64;
-// What a reader refuses to exceed, checked before anything is allocated for it. Decoded, a chunk of the worst shape
-// (empty messages) takes 64 times its raw bytes (measured).
-constexpr size_t kMaxRawBytes = size_t{1} << 20;
-constexpr size_t kMaxStoredBytes = kMaxRawBytes + (kMaxRawBytes >> 8);  // ZSTD_COMPRESSBOUND(kMaxRawBytes)
-constexpr size_t kMaxChunkBytes = kChunkHeaderBytes + kMaxStoredBytes;
+constexpr size_t kChunkHeaderBytes = 168;
+// What a reader refuses to exceed, checked before anything is allocated for it.
+constexpr size_t kMaxRawBytes = size_t{2} << 20;
+constexpr size_t kMaxMetaBytes = 4096;
+constexpr size_t kMaxPayloadBytes = (size_t{2} << 20) + (size_t{256} << 10);
+constexpr size_t kMaxChunkBytes = kChunkHeaderBytes + kMaxMetaBytes + kMaxPayloadBytes;
+constexpr uint32_t kMaxChunkEvents = 131'072;
 // TerminalOutput.data of one event.
 constexpr size_t kMaxOutputBytes = 32768;
 
+enum class ChunkType : uint8_t {
+  kBegin = 0,  // number 0: an Opening
+  kEvents = 1,
+  kEnd = 2,    // the last: a Closing
+  kProof = 3,  // behind the last, where a recording has left its archive; no leaf of the tree
+};
+
+// How the payload lies.
+enum class PayloadForm : uint8_t {
+  kPlain = 0,         // one zstd frame
+  kAge = 1,           // an age file of one
+  kPlainPieces = 2,   // the records of a chunk that was never sealed, as the tail held them
+  kSealedPieces = 3,  // likewise, encrypted
+};
+
+// Three clocks read at one moment, nanoseconds.
+struct ClockAnchor {
+  // Implicit: where the boot clock alone matters, it is enough.
+  ClockAnchor(uint64_t boot = 0, uint64_t mono = 0, int64_t wall = 0)  // NOLINT(google-explicit-constructor)
+      : boot_ns(boot), mono_ns(mono), wall_ns(wall) {}
+
+  uint64_t boot_ns;  // CLOCK_BOOTTIME
+  uint64_t mono_ns;  // CLOCK_MONOTONIC: does not run while the host sleeps
+  int64_t wall_ns;   // CLOCK_REALTIME: may be set; 0 = not known
+
+  bool operator==(const ClockAnchor&) const = default;
+};
+
 struct ChunkHeader {
-  bool is_final = false;                       // the recording's last chunk: its last event is the End
+  ChunkType type = ChunkType::kEvents;
+  PayloadForm form = PayloadForm::kPlain;
   std::array<unsigned char, 16> session = {};  // the session's UUID
   uint64_t number = 0;                         // from 0, without gaps
   uint64_t first_boot_ns = 0;                  // smallest of its events
   uint64_t last_boot_ns = 0;                   // largest of its events
-  uint32_t raw_bytes = 0;                      // of the serialised Batch, 1..kMaxRawBytes
-  uint32_t stored_bytes = 0;                   // of the zstd frame, 1..kMaxStoredBytes
-  uint32_t events = 0;                         // in the Batch, at least 1
-  uint32_t crc32c = 0;                         // over the header with this field zero, then the frame
+  ClockAnchor anchor;                          // when it was begun
+  uint64_t kinds = 0;                          // bit N: it holds events of field 10 + N in Event.kind
+  uint32_t raw_bytes = 0;                      // of the payload, decrypted and decompressed
+  uint32_t meta_bytes = 0;
+  uint32_t payload_bytes = 0;
+  uint32_t events = 0;
+  std::array<unsigned char, 32> previous = {};  // leaf hash of the chunk before; zeros in chunk 0
+  // HMAC-SHA-256 of the raw bytes under a key of the recording's secret; SHA-256 when there is none; zeros in pieces.
+  std::array<unsigned char, 32> content = {};
+  uint32_t body_crc = 0;    // CRC-32C over meta and payload
+  uint32_t header_crc = 0;  // over the header before it
 
-  size_t size() const { return kChunkHeaderBytes + stored_bytes; }  // header and frame
+  bool is_final() const { return type == ChunkType::kEnd; }
+  size_t size() const { return kChunkHeaderBytes + meta_bytes + payload_bytes; }
+  bool has_kind(Event::KindCase kind) const { return ((kinds >> (static_cast<unsigned>(kind) - 10)) & 1) != 0; }
 };
 
-// The header at the beginning of `bytes`, which hold at least kChunkHeaderBytes. Checks magic, version, flags and
-// limits, not the checksum: enough to know how many bytes to wait for.
-//   fails  kTruncated: fewer bytes. kCorrupt: no chunk begins here, or it names impossible sizes. kUnsupported: a chunk
-//          of another format version.
+// The parts of one whole chunk, which they refer to.
+struct ChunkView {
+  ChunkHeader header;
+  std::string_view bytes;  // all of it
+  std::string_view meta;
+  std::string_view payload;
+};
+
+// The header at the beginning of `bytes`. Checks everything that can be checked without the rest: enough to know how
+// many bytes to wait for.
+//   fails  kTruncated: fewer than kChunkHeaderBytes. kCorrupt: no chunk begins here, its checksum is wrong, or it names
+//          impossible sizes. kUnsupported: a chunk of another format version, or of a form that this reader does not
+//          know.
 Result<ChunkHeader> parse_chunk_header(std::string_view bytes);
 
-// The header of exactly one whole chunk, checksum included. What is inside the frame is not looked at.
-//   fails  as parse_chunk_header; kTruncated when bytes are missing, kCorrupt when bytes follow or the checksum
-//   differs.
-Result<ChunkHeader> check_chunk(std::string_view whole_chunk);
+// Exactly one whole chunk, checksums included. The payload is not looked into.
+//   fails  as parse_chunk_header; kTruncated when bytes are missing, kCorrupt when bytes follow or a checksum differs
+Result<ChunkView> check_chunk(std::string_view whole_chunk);
 
-// The events of exactly one whole chunk, after all of check_chunk's checks.
-//   fails  as check_chunk; kCorrupt when the frame does not hold what the header says.
-Result<Batch> decode_chunk(std::string_view whole_chunk);
+Result<ChunkMeta> parse_meta(const ChunkView& chunk);
 
-// One whole chunk. `header` gives is_final, session and number; all else is computed.
-//   fails  kTooLarge: the batch is beyond kMaxRawBytes. kInvalid: it is empty. kInternal: zstd refused.
-Result<std::string> encode_chunk(ChunkHeader header, const Batch& batch);
+// One whole chunk; sizes and checksums of `header` are computed, all else is taken as it is.
+std::string encode_chunk(ChunkHeader header, const ChunkMeta& meta, std::string_view payload);
+
+// What the recording's tree is made of: SHA-256(0x00 || header || meta || SHA-256(payload)), so that a chunk's place in
+// the tree can be shown without its payload.
+std::string leaf_hash(const ChunkView& chunk);
+
+constexpr uint64_t kind_bit(Event::KindCase kind) { return uint64_t{1} << (static_cast<unsigned>(kind) - 10); }
 
 }  // namespace cairn::recorder

@@ -2,145 +2,201 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "base/unique_fd.h"
+#include "recorder/chunk_builder.h"
+#include "recorder/chunk_content.h"
 #include "recorder/gap.h"
-#include "recorder/recording_decoder.h"
 #include "recorder/recording_writer.h"
+#include "recorder/tail_file.h"
+#include "recorder/tail_record.h"
 
 namespace cairn::recorder {
 namespace {
 
-constexpr size_t kReadBytes = 256 * 1024;
 constexpr uint64_t kNoQuota = std::numeric_limits<uint64_t>::max();
+constexpr size_t kMaxTailBytes = size_t{256} << 20;
 
-// What the whole chunks of an abandoned recording hold.
+// What the headers of an abandoned recording's whole chunks say.
 struct Found {
+  Begin begin;
+  uint64_t chunks = 0;
+  uint64_t bytes = 0;
+  std::array<unsigned char, 16> session = {};
+  std::string last_leaf;
+  ChunkIndex index;
   Totals totals;
-  SequenceSet stored;
-  SequenceSet in_gaps;
+  KernelPosition position;
   uint64_t last_boot_ns = 0;
-  bool has_capture = false;  // kernel events were to be recorded
+  bool is_complete = false;
+  std::string bad_chunk;  // why the bytes behind them are no chunk; empty: there are none
 };
 
-void note(Found& found, const Event& event) {
-  found.totals.add(event);
-  found.last_boot_ns = std::max(found.last_boot_ns, event.boot_ns());
-  if (event.kind_case() == Event::kBegin) found.has_capture = !event.begin().capture_tier().empty();
-  if (event.kernel_seq() != 0) found.stored.insert(event.kernel_seq());
-  if (event.kind_case() != Event::kGap) return;
-  const Gap& gap = event.gap();
-  if (gap.from_seq() != 0 && gap.from_seq() <= gap.to_seq()) found.in_gaps.insert({gap.from_seq(), gap.to_seq()});
-}
-
-// Every chunk was synced before the next was begun, so a crash can leave nothing but one chunk's beginning, or, when
-// the disk kept the size and not the contents, one chunk's worth of anything.
-bool is_torn_write(std::string_view tail) {
-  const Result<ChunkHeader> header = parse_chunk_header(tail);
-  if (header) return header->size() > tail.size() || (header->size() == tail.size() && !check_chunk(tail));
-  if (header.error().code == Errc::kUnsupported || tail.size() > kMaxChunkBytes) return false;
-  // Where no header is legible, a good chunk further on shows that this is damage and not the end.
-  for (size_t at = 1; at + kChunkHeaderBytes <= tail.size(); ++at) {
-    const Result<ChunkHeader> later = parse_chunk_header(tail.substr(at));
-    if (later && at + later->size() <= tail.size() && check_chunk(tail.substr(at, later->size()))) return false;
+Result<void> note(Found& found, const ChunkView& chunk) {
+  const ChunkHeader& header = chunk.header;
+  if (header.number != found.chunks || (found.chunks != 0 && header.session != found.session)) {
+    return fail(Errc::kCorrupt, fmt::format("chunk {} stands where chunk {} should", header.number, found.chunks));
   }
-  return true;
+  const Result<ChunkMeta> meta = parse_meta(chunk);
+  if (!meta) return fail(meta);
+  if (header.type == ChunkType::kBegin) {
+    Result<Opening> opening = read_opening(chunk);
+    if (!opening) return fail(opening);
+    found.begin = opening->begin().begin();
+  }
+  if (header.type == ChunkType::kEvents) {
+    found.index.add(found.bytes, header);
+    found.totals.add(*meta);
+    found.position = {.settled = meta->kernel_settled(), .stored = meta->kernel_stored()};
+  }
+  found.session = header.session;
+  found.last_leaf = leaf_hash(chunk);
+  found.last_boot_ns = std::max(found.last_boot_ns, header.last_boot_ns);
+  found.is_complete = header.is_final();
+  found.bytes += header.size();
+  ++found.chunks;
+  return {};
 }
 
-Result<Found> scan(const SpoolFile& file, RecordingDecoder& decoder) {
+bool is_format_error(const Error& error) {
+  return error.code == Errc::kCorrupt || error.code == Errc::kTruncated || error.code == Errc::kUnsupported;
+}
+
+Result<Found> scan(const SpoolFile& file) {
   Found found;
-  for (uint64_t offset = 0;;) {
-    const Result<std::string> bytes = file.read(offset, kReadBytes);
+  while (found.bytes < file.bytes() && !found.is_complete) {
+    const Result<std::string> bytes = file.read(found.bytes, kChunkHeaderBytes);
     if (!bytes) return fail(bytes);
-    if (bytes->empty()) return found;
-    offset += bytes->size();
-    decoder.feed(*bytes);
-    for (;;) {
-      const Result<std::optional<Event>> next = decoder.next();
-      if (!next) return found;  // decoder.finish() tells
-      const std::optional<Event>& event = *next;
-      if (!event) break;
-      note(found, *event);
+    const Result<ChunkHeader> header = parse_chunk_header(*bytes);
+    Result<void> noted = header ? Result<void>() : Result<void>(fail(header));
+    if (header) {
+      const Result<std::string> whole = file.read(found.bytes, header->size());
+      if (!whole) return fail(whole);
+      const Result<ChunkView> chunk = check_chunk(*whole);
+      noted = chunk ? note(found, *chunk) : Result<void>(fail(chunk));
     }
+    if (noted) continue;
+    if (!is_format_error(noted.error())) return fail(noted);
+    found.bad_chunk = noted.error().message;
+    return found;
   }
+  if (found.bytes < file.bytes()) found.bad_chunk = "bytes follow the final chunk";
+  return found;
 }
 
-// Returns false when there is nothing to cut and nothing to add: the recording is complete.
-Result<bool> cut_torn_tail(SpoolFile& file, const RecordingDecoder& decoder) {
-  const Result<void> end = decoder.finish();
-  if (end) return false;
-  if (end.error().code != Errc::kTruncated) {
-    const Result<std::string> tail = file.read(decoder.offset(), kMaxChunkBytes + 1);
-    if (!tail) return fail(tail);
-    if (decoder.has_final() || !is_torn_write(*tail)) return fail(end, file.path().string());
-  }
-  if (decoder.whole_chunks() == 0) {
-    return fail(Errc::kTruncated, fmt::format("{} holds no whole chunk; remove it", file.path().string()));
-  }
-  if (Result<void> cut = file.cut(decoder.offset()); !cut) return fail(cut);
-  return true;
+// While the host stayed up, only the last write can be torn, and it left the beginning of a chunk. A power cut may have
+// torn whatever was not synced: within a second, any number of chunks.
+bool is_torn_write(const SpoolFile& file, const Found& found, bool is_other_boot) {
+  if (is_other_boot) return true;
+  const Result<std::string> tail = file.read(found.bytes, kMaxChunkBytes + 1);
+  if (!tail || tail->size() > kMaxChunkBytes) return false;
+  const Result<ChunkHeader> header = parse_chunk_header(*tail);
+  return header ? header->size() > tail->size() : header.error().code == Errc::kTruncated;
 }
 
-std::vector<Event> due_gaps(const Found& found, uint64_t boot_ns, std::optional<uint64_t> kernel_issued) {
-  SequenceSet known = found.stored;
-  for (const SequenceRange range : found.in_gaps.lowest(found.in_gaps.ranges())) known.insert(range);
-  std::vector<Event> gaps;
-  const uint64_t issued = std::max(kernel_issued.value_or(0), known.highest());
-  if (issued != 0) {
-    for (const SequenceRange range : known.absent({1, issued})) {
-      gaps.push_back(gap_event(boot_ns, range, recording::v1::GAP_REASON_INTERRUPTED));
-    }
+Result<void> cut_torn_tail(SpoolFile& file, const Found& found, const std::string& boot_id) {
+  if (found.bad_chunk.empty()) return {};
+  const bool is_other_boot = found.chunks != 0 && found.begin.boot_id() != boot_id;
+  if (found.is_complete || !is_torn_write(file, found, is_other_boot)) {
+    return fail(Errc::kCorrupt, fmt::format("{}: chunk {} at offset {}: {}", file.path().string(), found.chunks,
+                                            found.bytes, found.bad_chunk));
   }
-  if (!kernel_issued && found.has_capture) {
+  return file.cut(found.bytes);
+}
+
+Result<void> append(SpoolFile& file, Found& found, const std::string& chunk) {
+  if (Result<void> appended = file.append(chunk, kNoQuota); !appended) return appended;
+  const Result<ChunkView> view = check_chunk(chunk);
+  if (!view) return fail(Errc::kInternal, "made a chunk that does not parse: " + view.error().message);
+  return note(found, *view);
+}
+
+// What the worker had put into the tail is kept as it is: encrypted, in pieces.
+Result<void> append_open_chunk(SpoolFile& file, Found& found) {
+  const Result<std::string> tail = read_file(TailFile::path_for(file.path()), kMaxTailBytes);
+  if (!tail && tail.error().code == std::errc::no_such_file_or_directory) return {};
+  if (!tail) return fail(tail);
+  const TailContents contents = read_tail(*tail, found.chunks);
+  if (contents.pieces.empty()) return {};
+  const Result<std::string> chunk = chunk_of_pieces(contents.start, contents.pieces);
+  // The checksums held, so this is no accident; the recording goes on without it and says so by its numbers.
+  if (!chunk) return is_format_error(chunk.error()) ? Result<void>() : Result<void>(fail(chunk));
+  const ChunkHeader header = check_chunk(*chunk).value().header;
+  const bool continues = std::ranges::equal(header.previous, found.last_leaf, {}, {},
+                                            [](char c) { return static_cast<unsigned char>(c); });
+  return continues && header.session == found.session ? append(file, found, *chunk) : Result<void>();
+}
+
+Events due_gaps(const Found& found, uint64_t boot_ns, std::optional<uint64_t> kernel_issued) {
+  Events gaps;
+  const uint64_t settled = found.position.settled;
+  if (kernel_issued && *kernel_issued > settled) {
+    gaps.push_back(gap_event(boot_ns, {settled + 1, *kernel_issued}, recording::v1::GAP_REASON_INTERRUPTED));
+  }
+  if (!kernel_issued && !found.begin.capture_tier().empty()) {
     gaps.push_back(unknown_gap_event(boot_ns, recording::v1::GAP_REASON_INTERRUPTED));
   }
   return gaps;
 }
 
-Event end_event(const Found& found, const std::vector<Event>& gaps, uint64_t boot_ns, uint64_t kernel_issued) {
-  SequenceSet in_gaps = found.in_gaps;
-  for (const Event& event : gaps) {
-    if (event.gap().count() != 0) in_gaps.insert({event.gap().from_seq(), event.gap().to_seq()});
-  }
+Event end_event(const Found& found, uint64_t boot_ns, std::optional<uint64_t> kernel_issued) {
+  const uint64_t stored = found.position.stored;
+  const uint64_t known = std::max(kernel_issued.value_or(0), found.position.settled);
   Event end;
   end.set_boot_ns(boot_ns);
   end.mutable_end()->set_reason(recording::v1::END_REASON_INTERRUPTED);
-  end.mutable_end()->set_kernel_issued(kernel_issued);
-  end.mutable_end()->set_kernel_stored(found.stored.count());
-  end.mutable_end()->set_kernel_missing(in_gaps.count() - in_gaps.common(found.stored));
+  end.mutable_end()->set_kernel_issued(kernel_issued.value_or(0));
+  end.mutable_end()->set_kernel_stored(stored);
+  end.mutable_end()->set_kernel_missing(known - std::min(known, stored));
+  found.totals.copy_to(*end.mutable_end());
+  found.index.copy_to(*end.mutable_end());
   return end;
+}
+
+Result<void> close(SpoolFile& file, const ClockAnchor& now, const std::string& boot_id,
+                   std::optional<uint64_t> kernel_issued) {
+  Result<Found> scanned = scan(file);
+  if (!scanned) return fail(scanned);
+  Found& found = *scanned;
+  if (found.is_complete && found.bad_chunk.empty()) return {};
+  if (Result<void> cut = cut_torn_tail(file, found, boot_id); !cut) return cut;
+  if (found.chunks == 0) {
+    return fail(Errc::kTruncated, fmt::format("{} holds no whole chunk; remove it", file.path().string()));
+  }
+  if (Result<void> appended = append_open_chunk(file, found); !appended) return appended;
+  const uint64_t boot_ns = std::max(now.boot_ns, found.last_boot_ns);
+  const auto place = [&] {
+    return ChunkPlace{.session = found.session, .number = found.chunks, .previous = found.last_leaf, .anchor = now};
+  };
+  if (Events gaps = due_gaps(found, boot_ns, kernel_issued); !gaps.empty()) {
+    KernelPosition after = found.position;
+    after.settled = std::max(after.settled, kernel_issued.value_or(0));
+    if (Result<void> appended = append(file, found, encode_plain_events(place(), std::move(gaps), after)); !appended)
+      return appended;
+  }
+  Closing closing;
+  *closing.mutable_end() = end_event(found, boot_ns, kernel_issued);
+  if (Result<void> appended = append(file, found, encode_closing(place(), closing, found.position)); !appended)
+    return appended;
+  return file.sync();
 }
 
 }  // namespace
 
-Result<void> close_interrupted(const std::filesystem::path& path, uint64_t boot_ns,
+Result<void> close_interrupted(const std::filesystem::path& path, const ClockAnchor& now, const std::string& boot_id,
                                std::optional<uint64_t> kernel_issued) {
   Result<SpoolFile> file = SpoolFile::open_abandoned(path);
   if (!file) return fail(file, "close an interrupted recording");
-  RecordingDecoder decoder;
-  const Result<Found> found = scan(*file, decoder);
-  if (!found) return fail(found, "close an interrupted recording");
-  const Result<bool> must_close = cut_torn_tail(*file, decoder);
-  if (!must_close) return fail(must_close, "close an interrupted recording");
-  if (!*must_close) return {};
-
-  ChunkWriter chunks(std::move(*file), decoder.header().session, kNoQuota,
-                     {.chunks = decoder.whole_chunks(), .index = decoder.index(), .totals = found->totals});
-  boot_ns = std::max(boot_ns, found->last_boot_ns);
-  const std::vector<Event> gaps = due_gaps(*found, boot_ns, kernel_issued);
-  Batch batch;
-  for (const Event& gap : gaps) {
-    *batch.add_events() = gap;
-    if (batch.events_size() < static_cast<int>(kMaxGapsPerChunk)) continue;
-    if (Result<void> written = chunks.append(batch, ChunkWriter::Room::kBeyondQuota); !written) return written;
-    batch.clear_events();
-  }
-  return chunks.append_final(std::move(batch), end_event(*found, gaps, boot_ns, kernel_issued.value_or(0)));
+  Result<void> closed = close(*file, now, boot_id, kernel_issued);
+  if (!closed) return fail(closed, "close an interrupted recording");
+  return closed;
 }
 
 Result<bool> is_locked(const std::filesystem::path& path) {

@@ -18,6 +18,7 @@ template <auto Free> struct Deleter {
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Deleter<EVP_CIPHER_CTX_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>>;
+using Mac = std::unique_ptr<EVP_MAC, Deleter<EVP_MAC_free>>;
 using Kdf = std::unique_ptr<EVP_KDF, Deleter<EVP_KDF_free>>;
 using KdfContext = std::unique_ptr<EVP_KDF_CTX, Deleter<EVP_KDF_CTX_free>>;
 
@@ -77,6 +78,41 @@ std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   return mac;
 }
 
+Digest::Digest(std::string_view key) {
+  if (key.empty()) {
+    hash_.reset(EVP_MD_CTX_new());
+    must(hash_ && EVP_DigestInit_ex(hash_.get(), EVP_sha256(), nullptr) == 1);
+    return;
+  }
+  const Mac mac(EVP_MAC_fetch(nullptr, OSSL_MAC_NAME_HMAC, nullptr));
+  mac_.reset(EVP_MAC_CTX_new(mac.get()));
+  char digest[] = "SHA256";
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                   OSSL_PARAM_construct_end()};
+  must(mac_ && EVP_MAC_init(mac_.get(), bytes_of(key), key.size(), parameters) == 1);
+}
+
+void Digest::add(std::string_view bytes) {
+  must(mac_ ? EVP_MAC_update(mac_.get(), bytes_of(bytes), bytes.size()) == 1
+            : EVP_DigestUpdate(hash_.get(), bytes.data(), bytes.size()) == 1);
+}
+
+std::string Digest::peek() const {
+  const DigestContext copy(EVP_MD_CTX_new());
+  std::string digest(kKeyBytes, '\0');
+  must(copy && hash_ && EVP_MD_CTX_copy_ex(copy.get(), hash_.get()) == 1 &&
+       EVP_DigestFinal_ex(copy.get(), bytes_of(digest), nullptr) == 1);
+  return digest;
+}
+
+std::string Digest::finish() {
+  std::string digest(kKeyBytes, '\0');
+  size_t length = digest.size();
+  must(mac_ ? EVP_MAC_final(mac_.get(), bytes_of(digest), &length, digest.size()) == 1
+            : EVP_DigestFinal_ex(hash_.get(), bytes_of(digest), nullptr) == 1);
+  return digest;
+}
+
 Secret hkdf_sha256(std::string_view secret, std::string_view salt, std::string_view info, size_t bytes) {
   const Kdf kdf(EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_HKDF, nullptr));
   const KdfContext context(EVP_KDF_CTX_new(kdf.get()));
@@ -124,6 +160,19 @@ Result<std::string> aead_open(Cipher cipher, std::string_view key, std::string_v
   if (EVP_DecryptFinal_ex(context.get(), bytes_of(plaintext) + done, &rest) != 1) {
     return fail(Errc::kCorrupt, "encrypted bytes were altered, or belong to another key");
   }
+  return plaintext;
+}
+
+std::string chacha20(std::string_view key, std::string_view nonce, std::string_view sealed) {
+  must(key.size() == kKeyBytes && nonce.size() == kNonceBytes);
+  // RFC 8439 §2.8: the text's key stream begins with block 1.
+  const std::string counter_and_nonce = std::string("\x01\0\0\0", 4) + std::string(nonce);
+  const CipherContext context(EVP_CIPHER_CTX_new());
+  must(context && EVP_DecryptInit_ex(context.get(), EVP_chacha20(), nullptr, bytes_of(key),
+                                     bytes_of(std::string_view(counter_and_nonce))) == 1);
+  std::string plaintext(sealed.size(), '\0');
+  int done = 0;
+  must(EVP_DecryptUpdate(context.get(), bytes_of(plaintext), &done, bytes_of(sealed), length_of(sealed)) == 1);
   return plaintext;
 }
 

@@ -52,6 +52,23 @@ std::string hmac_sha256(std::string_view key, std::string_view bytes);
 // RFC 5869 with SHA-256, extract and expand.
 Secret hkdf_sha256(std::string_view secret, std::string_view salt, std::string_view info, size_t bytes);
 
+// SHA-256 of bytes that come in pieces, or HMAC-SHA-256 with a key.
+class Digest {
+ public:
+  explicit Digest(std::string_view key = {});
+  void add(std::string_view bytes);
+  std::string finish();      // 32 bytes; once
+  std::string peek() const;  // what finish() would give now; without a key
+
+ private:
+  struct Deleter {
+    void operator()(EVP_MAC_CTX* context) const noexcept { EVP_MAC_CTX_free(context); }
+    void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_MAC_CTX, Deleter> mac_;  // with a key
+  std::unique_ptr<EVP_MD_CTX, Deleter> hash_;  // without
+};
+
 enum class Cipher { kChaCha20Poly1305, kAes256Gcm };
 
 // Ciphertext and tag (RFC 8439, NIST SP 800-38D). A key must never meet the same nonce twice.
@@ -62,6 +79,9 @@ std::string aead_seal(Cipher cipher, std::string_view key, std::string_view nonc
 //   fails  kCorrupt: it was not made with this key, nonce and associated data
 Result<std::string> aead_open(Cipher cipher, std::string_view key, std::string_view nonce, std::string_view sealed,
                               std::string_view associated = {});
+
+// The plaintext under kChaCha20Poly1305 without its proof: for what is left of bytes that were cut.
+std::string chacha20(std::string_view key, std::string_view nonce, std::string_view sealed);
 
 struct PkeyDeleter {
   void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }

@@ -16,34 +16,30 @@ namespace {
 constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
 // Output of one channel that came in pieces within this time is one event: programs write as they please.
 constexpr uint64_t kJoinNs = 5'000'000;
-// Of a field of the batch: tag and length.
-constexpr size_t kFieldBytes = 6;
+constexpr size_t kFieldBytes = 6;  // what an event takes in the other columns
+constexpr uint64_t kNsPerUs = 1000;
 
 }  // namespace
 
-RecordingWriter::RecordingWriter(ChunkWriter chunks, uint64_t boot_ns)
-    : chunks_(std::move(chunks)), last_boot_ns_(boot_ns) {}
+RecordingWriter::RecordingWriter(RecordingFile file, const ClockAnchor& now)
+    : file_(std::move(file)), now_(now), last_boot_ns_(now.boot_ns), committed_boot_ns_(now.boot_ns) {}
 
-Result<RecordingWriter> RecordingWriter::create(std::filesystem::path path, const Begin& begin, uint64_t boot_ns,
-                                                uint64_t quota_bytes) {
+Result<RecordingWriter> RecordingWriter::create(std::filesystem::path path, const Begin& begin, const ClockAnchor& now,
+                                                RecordingOptions options) {
   if (!is_uuid(begin.session_id())) {
     return fail(Errc::kInvalid, fmt::format("create {}: the session id is no UUID", path.string()));
   }
-  Result<SpoolFile> file = SpoolFile::create_nameless(path);
-  if (!file) return fail(file);
-  ChunkWriter chunks(std::move(*file), uuid_bytes(begin.session_id()), quota_bytes);
-  Batch batch;
-  Event& first = *batch.add_events();
-  first.set_boot_ns(boot_ns);
+  Event first;
+  first.set_boot_ns(now.boot_ns);
   *first.mutable_begin() = begin;
   make_strings_valid(first);
-  if (Result<void> written = chunks.append(batch, ChunkWriter::Room::kWithinQuota); !written) return fail(written);
-  if (Result<void> named = chunks.publish(); !named) return fail(named);
-  return RecordingWriter(std::move(chunks), boot_ns);
+  Result<RecordingFile> file = RecordingFile::create(path, first, now, std::move(options));
+  if (!file) return fail(file);
+  return RecordingWriter(std::move(*file), now);
 }
 
 void RecordingWriter::add(Event event) {
-  if (is_sealed_ || chunks_.refusal()) return;
+  if (is_sealed_ || file_.refusal()) return;
   event.clear_late();
   if (event.kind_case() != Event::kOutput || event.output().data().size() <= kMaxOutputBytes) {
     admit(std::move(event));
@@ -59,10 +55,16 @@ void RecordingWriter::add(Event event) {
 void RecordingWriter::admit(Event event) {
   if (event.kind_case() == Event::kOutput && event.output().data().empty()) return;
   if (!is_kernel_event(event)) event.clear_kernel_seq();
+  // As it will be read again: output has microseconds.
+  if (event.kind_case() == Event::kOutput) event.set_boot_ns(event.boot_ns() / kNsPerUs * kNsPerUs);
   make_strings_valid(event);
   if (event.ByteSizeLong() > kMaxEventBytes && !replace_oversize(event)) return;
   if (event.kind_case() == Event::kGap) ledger_.declare({event.gap().from_seq(), event.gap().to_seq()});
   if (event.kernel_seq() != 0) ledger_.note(event.kernel_seq());
+  if (event.kind_case() == Event::kChannelClosed && !has_exit_ && event.channel_closed().channel() == 0) {
+    has_exit_ = true;
+    exit_ = event.channel_closed();
+  }
   window_.add(std::move(event));
   relieve_window();
 }
@@ -85,7 +87,7 @@ void RecordingWriter::relieve_window() {
   }
   // An error is not lost: it stays with the file, and the next flush() meets it again.
   while (pending_bytes_ > kMaxPendingBytes) {
-    if (!write_next_chunk()) drop_oldest_beyond(kMaxPendingBytes);
+    if (!write_next_batch(RecordingFile::Room::kWithinQuota)) drop_oldest_beyond(kMaxPendingBytes);
   }
 }
 
@@ -123,66 +125,103 @@ bool RecordingWriter::join_last(const Event& event) {
 
 Result<void> RecordingWriter::check_open() const {
   if (is_sealed_) return fail(Errc::kClosed, "the recording is sealed");
-  const std::optional<Error>& refusal = chunks_.refusal();
+  const std::optional<Error>& refusal = file_.refusal();
   if (refusal) return fail(refusal->code, refusal->message);
   return {};
 }
 
-Result<void> RecordingWriter::flush(uint64_t now_boot_ns) {
+Result<void> RecordingWriter::flush(const ClockAnchor& now) {
   if (Result<void> open = check_open(); !open) return open;
-  for (const SequenceRange range : ledger_.overdue(now_boot_ns)) {
-    window_.add(gap_event(now_boot_ns, range, recording::v1::GAP_REASON_RING_FULL));
+  note_clocks(now);
+  for (const SequenceRange range : ledger_.overdue(now.boot_ns)) {
+    window_.add(gap_event(now.boot_ns, range, recording::v1::GAP_REASON_RING_FULL));
   }
-  release(now_boot_ns - std::min(now_boot_ns, ReorderWindow::kSpanNs));
-  while (is_due(now_boot_ns)) {
-    if (Result<void> written = write_next_chunk(); !written) {
+  release(now.boot_ns - std::min(now.boot_ns, ReorderWindow::kSpanNs));
+  return write_due(now, false);
+}
+
+// What people call the time may jump while the time since boot does not: the recording says when and how far.
+void RecordingWriter::note_clocks(const ClockAnchor& now) {
+  const ClockAnchor before = std::exchange(now_, now);
+  if (before.wall_ns == 0 || now.wall_ns == 0) return;
+  const auto passed_ns = static_cast<int64_t>(now.boot_ns - before.boot_ns);
+  const int64_t step_ns = now.wall_ns - before.wall_ns - passed_ns;
+  const int64_t asleep_ns = passed_ns - static_cast<int64_t>(now.mono_ns - before.mono_ns);
+  const bool has_stepped = step_ns > kClockStepNs || step_ns < -kClockStepNs;
+  const bool has_slept = asleep_ns > kClockStepNs;
+  if (!has_stepped && !has_slept) return;
+  Event event;
+  event.set_boot_ns(now.boot_ns);
+  event.mutable_clock_step()->set_wall_ns(now.wall_ns);
+  if (has_stepped) event.mutable_clock_step()->set_step_ns(step_ns);
+  if (has_slept) event.mutable_clock_step()->set_suspended_ns(static_cast<uint64_t>(asleep_ns));
+  window_.add(std::move(event));
+}
+
+Result<void> RecordingWriter::write_due(const ClockAnchor& now, bool everything) {
+  bool has_written = false;
+  while (everything ? !pending_.empty() || has_losses() : is_due(now.boot_ns)) {
+    has_written = true;
+    if (Result<void> written = write_next_batch(RecordingFile::Room::kWithinQuota); !written) {
       drop_oldest_beyond(kMaxPendingBytes);
       return written;
     }
   }
-  return {};
+  const uint64_t since_ns = now.boot_ns - std::min(now.boot_ns, committed_boot_ns_);
+  const bool must_commit = everything || since_ns >= kCommitIntervalNs || (has_written && file_.commits_each_flush());
+  if (file_.is_dirty() && must_commit) {
+    committed_boot_ns_ = now.boot_ns;
+    return file_.commit(now);
+  }
+  // In bulk whole chunks follow one another within milliseconds, and pieces are written by size.
+  return has_written && pending_bytes_ < kFlushRawBytes && since_ns >= kCommitIntervalNs ? file_.save()
+                                                                                         : Result<void>();
 }
 
 bool RecordingWriter::is_due(uint64_t now_boot_ns) const {
   if (has_losses() || pending_bytes_ >= kFlushRawBytes) return true;
   if (pending_.empty()) return false;
   const uint64_t oldest = pending_.front().event.boot_ns();
-  return now_boot_ns >= oldest && now_boot_ns - oldest >= kMaxChunkAgeNs;
+  return now_boot_ns >= oldest && now_boot_ns - oldest >= kMaxBatchAgeNs;
 }
 
-Result<void> RecordingWriter::flush_all() {
+Result<void> RecordingWriter::flush_all(const ClockAnchor& now) {
   if (Result<void> open = check_open(); !open) return open;
+  note_clocks(now);
   release(kForever);
-  while (!pending_.empty() || has_losses()) {
-    if (Result<void> written = write_next_chunk(); !written) {
-      drop_oldest_beyond(kMaxPendingBytes);
-      return written;
-    }
-  }
-  return {};
+  return write_due(now, true);
 }
 
-Result<void> RecordingWriter::write_next_chunk() {
-  Batch batch;
-  const int losses = add_losses(batch, losses_boot_ns());
-  size_t raw_bytes = batch.ByteSizeLong();
+Result<void> RecordingWriter::write_next_batch(RecordingFile::Room room) {
+  if (Result<void> has_room = file_.make_room(now_, room); !has_room) return has_room;
+  Events batch = losses(losses_boot_ns());
+  forget_losses(batch);
+  size_t raw_bytes = 0;
   size_t taken = 0;
-  size_t taken_bytes = 0;
   // kMaxEventBytes on top of the target stays below kMaxRawBytes.
-  while (taken < pending_.size() && raw_bytes < kChunkTargetBytes) {
-    batch.add_events()->Swap(&pending_[taken].event);
+  while (taken < pending_.size() && raw_bytes < kFlushRawBytes) {
+    batch.push_back(std::move(pending_[taken].event));
     raw_bytes += pending_[taken].bytes;
-    taken_bytes += pending_[taken].bytes;
     ++taken;
   }
-  if (Result<void> written = chunks_.append(batch, ChunkWriter::Room::kWithinQuota); !written) {
-    for (size_t i = 0; i < taken; ++i) pending_[i].event.Swap(batch.mutable_events(losses + static_cast<int>(i)));
-    return written;
-  }
-  forget_losses(batch, losses);
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(taken));
-  pending_bytes_ -= taken_bytes;
-  return {};
+  pending_bytes_ -= raw_bytes;
+  const KernelPosition after = note_on_record(batch);
+  return file_.append(std::move(batch), after, now_);
+}
+
+KernelPosition RecordingWriter::note_on_record(const Events& events) {
+  for (const Event& event : events) {
+    if (event.kernel_seq() != 0) {
+      if (!on_record_.contains(event.kernel_seq())) on_record_.insert(event.kernel_seq());
+      ++stored_on_record_;
+    }
+    if (event.kind_case() != Event::kGap || event.gap().count() == 0) continue;
+    on_record_.insert({event.gap().from_seq(), event.gap().to_seq()});
+  }
+  const std::vector<SequenceRange> first = on_record_.lowest(1);
+  const uint64_t settled = first.empty() || first[0].from != 1 ? 0 : first[0].to;
+  return {.settled = settled, .stored = stored_on_record_};
 }
 
 bool RecordingWriter::has_losses() const {
@@ -195,23 +234,24 @@ uint64_t RecordingWriter::losses_boot_ns() const {
   return next == pending_.end() ? last_boot_ns_ : next->event.boot_ns();
 }
 
-int RecordingWriter::add_losses(Batch& batch, uint64_t boot_ns) const {
+Events RecordingWriter::losses(uint64_t boot_ns) const {
+  Events gaps;
   for (const SequenceRange range : lost_.lowest(kMaxGapsPerChunk)) {
-    *batch.add_events() = gap_event(boot_ns, range, recording::v1::GAP_REASON_SPOOL_FULL);
+    gaps.push_back(gap_event(boot_ns, range, recording::v1::GAP_REASON_SPOOL_FULL));
   }
   if (lost_output_bytes_ != 0 || lost_other_events_ != 0) {
-    Event& event = *batch.add_events();
+    Event& event = gaps.emplace_back();
     event.set_boot_ns(boot_ns);
     event.mutable_gap()->set_reason(recording::v1::GAP_REASON_SPOOL_FULL);
     event.mutable_gap()->set_output_bytes(lost_output_bytes_);
     event.mutable_gap()->set_other_events(lost_other_events_);
   }
-  return batch.events_size();
+  return gaps;
 }
 
-void RecordingWriter::forget_losses(const Batch& batch, int count) {
-  for (int i = 0; i < count; ++i) {
-    const Gap& gap = batch.events(i).gap();
+void RecordingWriter::forget_losses(const Events& recorded) {
+  for (const Event& event : recorded) {
+    const Gap& gap = event.gap();
     if (gap.count() != 0) {
       lost_.erase({gap.from_seq(), gap.to_seq()});
     } else {
@@ -242,15 +282,16 @@ void RecordingWriter::account_for_drop(const Event& event) {
   }
 }
 
-Result<void> RecordingWriter::seal(recording::v1::EndReason reason, uint64_t kernel_issued, uint64_t boot_ns) {
+Result<void> RecordingWriter::seal(recording::v1::EndReason reason, uint64_t kernel_issued, const ClockAnchor& now) {
   if (Result<void> open = check_open(); !open) return open;
+  note_clocks(now);
   release(kForever);
-  boot_ns = std::max(boot_ns, last_boot_ns_);
+  const uint64_t boot_ns = std::max(now.boot_ns, last_boot_ns_);
   for (const SequenceRange range : ledger_.finish(kernel_issued)) {
     enqueue(gap_event(boot_ns, range, recording::v1::GAP_REASON_RING_FULL));
   }
   while (!pending_.empty()) {
-    if (Result<void> written = write_next_chunk(); !written) {
+    if (Result<void> written = write_next_batch(RecordingFile::Room::kWithinQuota); !written) {
       if (written.error().code != Errc::kSpoolFull) return written;
       drop_oldest_beyond(0);
     }
@@ -261,20 +302,18 @@ Result<void> RecordingWriter::seal(recording::v1::EndReason reason, uint64_t ker
   end.mutable_end()->set_kernel_issued(kernel_issued);
   end.mutable_end()->set_kernel_stored(ledger_.stored());
   end.mutable_end()->set_kernel_missing(ledger_.missing());
+  end.mutable_end()->set_has_exit(has_exit_);
+  end.mutable_end()->set_exit_status(exit_.exit_status());
+  end.mutable_end()->set_exit_signal(exit_.exit_signal());
   return write_end(std::move(end));
 }
 
 Result<void> RecordingWriter::write_end(Event end) {
-  while (lost_.ranges() > kMaxGapsPerChunk) {
-    Batch batch;
-    const int losses = add_losses(batch, end.boot_ns());
-    if (Result<void> written = chunks_.append(batch, ChunkWriter::Room::kBeyondQuota); !written) return written;
-    forget_losses(batch, losses);
+  while (has_losses()) {
+    if (Result<void> written = write_next_batch(RecordingFile::Room::kBeyondQuota); !written) return written;
   }
-  Batch batch;
-  const int losses = add_losses(batch, end.boot_ns());
-  if (Result<void> written = chunks_.append_final(batch, std::move(end)); !written) return written;
-  forget_losses(batch, losses);
+  const KernelPosition position = note_on_record({});
+  if (Result<void> ended = file_.finish(std::move(end), position, now_); !ended) return ended;
   is_sealed_ = true;
   return {};
 }

@@ -73,9 +73,29 @@ Result<void> SpoolFile::append(std::string_view bytes, uint64_t limit_bytes) {
     if (::ftruncate(fd_.get(), static_cast<off_t>(end_)) != 0) return refuse(fail_errno("cut after a full disk"));
     return fail(Errc::kSpoolFull, written.error().message);
   }
-  if (::fdatasync(fd_.get()) != 0) return refuse(fail_errno(fmt::format("sync {}", path_.string())));
   end_ += bytes.size();
+  is_synced_ = false;
   return {};
+}
+
+Result<void> SpoolFile::sync() {
+  if (refusal_) return fail(refusal_->code, refusal_->message);
+  if (is_synced_) return {};
+  if (::fdatasync(fd_.get()) != 0) return refuse(fail_errno(fmt::format("sync {}", path_.string())));
+  is_synced_ = true;
+  return {};
+}
+
+Result<void> SpoolFile::reserve(uint64_t bytes) {
+  if (refusal_) return fail(refusal_->code, refusal_->message);
+  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(end_), static_cast<off_t>(bytes)) == 0) return {};
+  if (errno != ENOSPC && errno != EDQUOT) return {};  // a file system that cannot: the append will tell
+  return fail(Errc::kSpoolFull, fmt::format("{}: no room for {} bytes more on the disk", path_.string(), bytes));
+}
+
+void SpoolFile::close() {
+  if (fd_ && !refusal_) (void)!::ftruncate(fd_.get(), static_cast<off_t>(end_));
+  fd_.reset();
 }
 
 Result<void> SpoolFile::write_at_end(std::string_view bytes) {

@@ -79,6 +79,7 @@ Summary SummaryBuilder::finish(const RecordingDecoder& decoder) const {
   Summary summary = counted_;
   summary.bytes = decoder.offset();
   summary.chunks = decoder.whole_chunks();
+  summary.unknown_events = decoder.unknown_events();
   summary.kernel_stored = stored_.count();
   summary.kernel_missing = in_gaps_.count() - in_gaps_.common(stored_);
   const uint64_t highest = std::max(stored_.highest(), in_gaps_.highest());
@@ -115,10 +116,10 @@ void SummaryBuilder::check_against_end(const End& end, Summary& summary, const C
   }
 }
 
-Result<Summary> summarize(const std::filesystem::path& path) {
+Result<Summary> summarize(const std::filesystem::path& path, Unlock unlock) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail_errno(fmt::format("open {}", path.string()));
-  RecordingDecoder decoder;
+  RecordingDecoder decoder(std::move(unlock));
   SummaryBuilder builder;
   std::string piece(kReadBytes, '\0');
   for (;;) {

@@ -22,6 +22,7 @@ struct Summary {
   uint64_t chunks = 0;
   uint64_t events = 0;
   uint64_t late_events = 0;
+  uint64_t unknown_events = 0;  // of kinds that this reader does not know; skipped
   Totals totals;
   uint64_t gaps = 0;                  // Gap events
   uint64_t missing_output_bytes = 0;  // terminal output that gaps own to have lost
@@ -61,7 +62,8 @@ class SummaryBuilder {
 };
 
 // Reads a whole recording file, in bounded memory. A torn or unfinished one gives a Summary that says so.
-//   fails  kCorrupt, kUnsupported: as RecordingDecoder::next, with the path. An errno.
-Result<Summary> summarize(const std::filesystem::path& path);
+//   unlock  as RecordingDecoder's
+//   fails   kCorrupt, kUnsupported, kDenied: as RecordingDecoder::next, with the path. An errno.
+Result<Summary> summarize(const std::filesystem::path& path, Unlock unlock = {});
 
 }  // namespace cairn::recorder

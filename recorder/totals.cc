@@ -1,5 +1,7 @@
 #include "recorder/totals.h"
 
+#include <algorithm>
+
 namespace cairn::recorder {
 
 void Totals::add(const Event& event) {
@@ -15,6 +17,24 @@ void Totals::add(const Event& event) {
     case Event::kFolded: folded += event.folded().opens() + event.folded().executable_maps(); break;
     default: break;
   }
+}
+
+void Totals::add(const ChunkMeta& chunk) {
+  for (int i = 0; i < std::min(chunk.kinds_size(), chunk.counts_size()); ++i) {
+    const uint64_t count = chunk.counts(i);
+    switch (chunk.kinds(i)) {
+      case Event::kExec: execs += count; break;
+      case Event::kOpen: opens += count; break;
+      case Event::kConnect: connects += count; break;
+      case Event::kProcessExit: exits += count; break;
+      case Event::kChange: changes += count; break;
+      case Event::kSocket: sockets += count; break;
+      case Event::kTamper: tampers += count; break;
+      default: break;
+    }
+  }
+  output_bytes += chunk.output_bytes();
+  folded += chunk.folded();
 }
 
 void Totals::copy_to(End& end) const {

@@ -19,6 +19,7 @@ struct Totals {
   uint64_t folded = 0;  // uses, not events
 
   void add(const Event& event);
+  void add(const ChunkMeta& chunk);
   void copy_to(End& end) const;
 };
 

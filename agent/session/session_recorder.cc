@@ -87,8 +87,10 @@ void SessionRecorder::write(Queue& batch) {
       room_made_.notify_all();
     }
   }
-  note_flush(writer_.flush(clock_->boot_ns()));
+  note_flush(writer_.flush(now()));
 }
+
+recorder::ClockAnchor SessionRecorder::now() const { return {clock_->boot_ns(), clock_->mono_ns(), clock_->wall_ns()}; }
 
 void SessionRecorder::note_flush(const Result<void>& flushed) {
   const bool is_full = !flushed && flushed.error().code == Errc::kSpoolFull;
@@ -121,7 +123,7 @@ Result<void> SessionRecorder::seal(recording::v1::EndReason reason, uint64_t ker
   stop();
   const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
-    Result<void> sealed = writer_.seal(reason, kernel_issued, clock_->boot_ns());
+    Result<void> sealed = writer_.seal(reason, kernel_issued, now());
     const bool is_full = !sealed && sealed.error().code == Errc::kSpoolFull;
     if (!is_full || std::chrono::steady_clock::now() + kFullDiskRetry > deadline) return sealed;
     std::this_thread::sleep_for(kFullDiskRetry);

@@ -60,6 +60,7 @@ class SessionRecorder {
   void run();
   bool take(Queue& batch);
   void write(Queue& batch);
+  recorder::ClockAnchor now() const;
   void note_flush(const Result<void>& flushed);
   void stop();
 

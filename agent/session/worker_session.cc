@@ -114,6 +114,8 @@ Result<void> WorkerSession::authorize(const std::string& login, std::string_view
   request.set_login(login);
   request.set_ssh_certificate(std::string(key_blob));
   request.set_client_address(options_.client_address);
+  recorder::Ed25519Key signing_key = recorder::Ed25519Key::generate();
+  request.set_recording_key(signing_key.public_bytes());
   is_auth_asked_ = true;
   Result<auth::v1::AuthorizeSessionResponse> answer = authorize_(std::move(request));
   if (!answer && (answer.error().code == Errc::kDenied || answer.error().code == Errc::kNotFound)) return fail(answer);
@@ -125,6 +127,24 @@ Result<void> WorkerSession::authorize(const std::string& login, std::string_view
   }
   user_ = answer->user();
   policy_ = answer->policy();
+  return prepare_recording(*answer, std::move(signing_key));
+}
+
+// How the recording is to be written: readable to whom auth names, signed with the key that auth has certified.
+Result<void> WorkerSession::prepare_recording(const auth::v1::AuthorizeSessionResponse& answer,
+                                              recorder::Ed25519Key key) {
+  std::vector<recorder::AgeRecipient> recipients;
+  for (const std::string& text : answer.recipients()) {
+    Result<recorder::AgeRecipient> recipient = recorder::AgeRecipient::parse(text);
+    if (!recipient) return fail(recipient, "auth names a recipient of recordings that is none");
+    recipients.push_back(std::move(*recipient));
+  }
+  if (recipients.empty()) return fail(Errc::kInvalid, "auth names nobody who may read the recording; upgrade auth");
+  recording_.quota_bytes = options_.spool_quota_bytes;
+  recording_.keys =
+      std::make_unique<const recorder::RecordingKeys>(recorder::RecordingKeys::make(std::move(recipients)));
+  recording_.signer.emplace(std::move(key), answer.recording_certificate());
+  recording_.commits_each_flush = options_.capture_policy.loss == LossPolicy::kLossless;
   return {};
 }
 
@@ -178,9 +198,10 @@ Result<void> WorkerSession::start_recording(const std::string& login) {
   if (!opened) return fail(opened);
   std::optional<SessionCapture>& capture = *opened;
   const recording::v1::Begin begin = describe(login, capture ? &capture->status() : nullptr);
+  const recorder::ClockAnchor now(clock_->boot_ns(), clock_->mono_ns(), clock_->wall_ns());
   std::filesystem::path path = options_.spool_dir / (options_.session_id + ".rec");
   Result<recorder::RecordingWriter> writer =
-      recorder::RecordingWriter::create(std::move(path), begin, clock_->boot_ns(), options_.spool_quota_bytes);
+      recorder::RecordingWriter::create(std::move(path), begin, now, std::move(recording_));
   if (!writer) return fail(writer, "this node cannot record the session");
   const auto wake_server = [this] { wake(); };
   recorder_ = std::make_unique<SessionRecorder>(std::move(*writer), clock_, wake_server, log_);

@@ -81,6 +81,7 @@ class WorkerSession final : public SessionHost {
 
   CertificateSituation situation(const std::string& login) const;
   Result<void> authorize(const std::string& login, std::string_view key_blob);
+  Result<void> prepare_recording(const auth::v1::AuthorizeSessionResponse& answer, recorder::Ed25519Key key);
   Result<std::optional<SessionCapture>> open_capture() const;
   recording::v1::Begin describe(const std::string& login, const CaptureStatus* capture) const;
   Result<void> start_recording(const std::string& login);
@@ -100,6 +101,7 @@ class WorkerSession final : public SessionHost {
   std::string login_;
   std::string user_;
   auth::v1::RecordingPolicy policy_;
+  recorder::RecordingOptions recording_;       // as auth's answer wants it, until the recording is begun
   std::unique_ptr<SessionRecorder> recorder_;  // none until somebody is admitted
   std::unique_ptr<CapturePump> pump_;          // none without kernel events; goes before the recorder
 

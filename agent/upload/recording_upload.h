@@ -15,9 +15,9 @@ namespace cairn::agent {
 
 // What one step of an upload came to.
 enum class UploadStep {
-  kSent,          // auth has one more chunk for good
-  kNothingNew,    // all whole chunks are at auth; more may come
-  kAcknowledged,  // auth has the whole recording for good, the final chunk included
+  kSent,          // auth has one more chunk, or more of the open one, for good
+  kNothingNew,    // all that there is is at auth; more may come
+  kAcknowledged,  // auth has the whole recording for good, the final chunk and the last signature included
 };
 
 // The way of one recording from its spool file to auth, one chunk per step, beginning where auth says it stands. Knows
@@ -33,11 +33,12 @@ class RecordingUpload {
   awaitable<Result<UploadStep>> step();
 
   // The next step asks auth where it stands.
-  void restart() { reader_.reset(); }
+  void restart();
 
  private:
   awaitable<Result<UploadStep>> begin();
   awaitable<Result<UploadStep>> send_next();
+  awaitable<Result<UploadStep>> send_tail();
   Result<UploadStep> settle(const auth::v1::UploadChunkResponse& answer, const recorder::ChunkHeader& sent);
 
   std::filesystem::path path_;
@@ -46,6 +47,10 @@ class RecordingUpload {
   WorkPool* disk_;
   std::chrono::milliseconds call_limit_;
   std::unique_ptr<SpoolReader> reader_;  // none: auth has to be asked first
+  bool has_sent_final_ = false;
+  uint64_t tail_chunk_ = 0;  // of which auth has tail_bytes_ of pieces
+  uint64_t tail_bytes_ = 0;
+  std::string sent_checkpoint_;
 };
 
 }  // namespace cairn::agent

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/unique_fd.h"
 #include "recorder/recording_writer.h"
+#include "recorder/tail_file.h"
 
 namespace cairn::agent {
 namespace {
@@ -47,7 +48,11 @@ Result<std::vector<SpooledRecording>> list_spool(const std::filesystem::path& fo
 }
 
 Result<void> delete_recording(const std::filesystem::path& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(fmt::format("delete {}", path.string()));
+  // The tail last: without its recording it is what a crash here may leave, and says nothing any more.
+  const std::filesystem::path tail = recorder::TailFile::path_for(path);
+  for (const std::filesystem::path& each : {path, tail}) {
+    if (::unlink(each.c_str()) != 0 && errno != ENOENT) return fail_errno(fmt::format("delete {}", each.string()));
+  }
   return sync_folder(path.parent_path());
 }
 

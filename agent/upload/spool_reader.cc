@@ -10,8 +10,16 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "recorder/chunk_content.h"
+#include "recorder/tail_file.h"
 
 namespace cairn::agent {
+namespace {
+
+constexpr size_t kTailStepBytes = 64 * 1024;
+constexpr size_t kMaxTailBytes = size_t{256} << 20;
+
+}  // namespace
 
 Result<SpoolReader> SpoolReader::open(const std::filesystem::path& path) {
   const std::string id = path.stem().string();
@@ -66,9 +74,9 @@ Result<std::optional<SpooledChunk>> SpoolReader::chunk_at(uint64_t offset, uint6
   if (!header) return std::nullopt;
   Result<std::string> bytes = read(offset, header->size());
   if (!bytes) return fail(bytes);
-  const Result<recorder::ChunkHeader> checked = recorder::check_chunk(*bytes);
+  const Result<recorder::ChunkView> checked = recorder::check_chunk(*bytes);
   if (!checked) return fail(checked, fmt::format("{}: chunk {} at offset {}", path_.string(), number, offset));
-  return SpooledChunk{.header = *checked, .bytes = std::move(*bytes)};
+  return SpooledChunk{.header = checked->header, .bytes = std::move(*bytes)};
 }
 
 Result<void> SpoolReader::seek(uint64_t number) {
@@ -108,7 +116,7 @@ Result<SpoolSurvey> SpoolReader::survey() const {
     if (!found) return fail(found);
     const std::optional<recorder::ChunkHeader>& header = *found;
     if (!header) break;
-    if (header->is_final) {
+    if (header->is_final()) {
       const Result<std::optional<SpooledChunk>> whole = chunk_at(survey.bytes, survey.chunks);
       if (!whole) return fail(whole);
       survey.has_final = true;
@@ -124,11 +132,28 @@ Result<recorder::Begin> SpoolReader::begin() const {
   if (!found) return fail(found);
   const std::optional<SpooledChunk>& first = *found;
   if (!first) return fail(Errc::kTruncated, fmt::format("{} holds no whole chunk", path_.string()));
-  const Result<recorder::Batch> batch = recorder::decode_chunk(first->bytes);
-  if (!batch) return fail(batch, path_.string());
-  if (batch->events_size() == 0 || !batch->events(0).has_begin())
-    return fail(Errc::kCorrupt, fmt::format("{} does not start with its beginning", path_.string()));
-  return batch->events(0).begin();
+  const Result<recorder::ChunkView> chunk = recorder::check_chunk(first->bytes);
+  if (!chunk) return fail(chunk, path_.string());
+  const Result<recorder::Opening> opening = recorder::read_opening(*chunk);
+  if (!opening) return fail(opening, path_.string());
+  return opening->begin().begin();
+}
+
+Result<recorder::TailContents> SpoolReader::tail() const {
+  const UniqueFd fd(::open(recorder::TailFile::path_for(path_).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd && errno == ENOENT) return recorder::TailContents();
+  if (!fd) return fail_errno(fmt::format("open the tail of {}", path_.string()));
+  std::string bytes;
+  for (std::string part(kTailStepBytes, '\0');;) {
+    const ssize_t got = ::read(fd.get(), part.data(), part.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(fmt::format("read the tail of {}", path_.string()));
+    if (got == 0) break;
+    bytes.append(part, 0, static_cast<size_t>(got));
+    if (bytes.size() > kMaxTailBytes) return fail(Errc::kTooLarge, fmt::format("the tail of {}", path_.string()));
+  }
+  if (::fdatasync(fd.get()) != 0) return fail_errno(fmt::format("sync the tail of {}", path_.string()));
+  return recorder::read_tail(bytes, number_);
 }
 
 }  // namespace cairn::agent

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "recorder/chunk.h"
+#include "recorder/tail_record.h"
 
 namespace cairn::agent {
 
@@ -47,6 +48,8 @@ class SpoolReader {
   Result<SpoolSurvey> survey() const;
   // The recording's first event.
   Result<recorder::Begin> begin() const;
+  // What there is of the chunk that comes next and is not sealed, durable on the disk; empty when there is nothing.
+  Result<recorder::TailContents> tail() const;
 
   uint64_t number() const { return number_; }  // of the next chunk
   uint64_t offset() const { return offset_; }  // in bytes, of the next chunk

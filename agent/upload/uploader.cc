@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "recorder/recording_writer.h"
+#include "recorder/tail_file.h"
 
 namespace cairn::agent {
 namespace {
@@ -112,7 +113,9 @@ void Uploader::take_in(const SpooledRecording& found) {
     // A file that cannot be followed (a limit of inotify(7)) is noticed by the sweep.
     if (watch_ && found.is_live) std::ignore = watch_->follow(recording->path, found.id);
   }
-  if (recording->bytes != found.bytes) recording->has_news = true;
+  if (recording->bytes != found.bytes || recording->is_live != found.is_live) recording->has_news = true;
+  // Not at once: the tail comes later than the recording, and another file takes its place now and then.
+  if (watch_ && found.is_live) std::ignore = watch_->follow(recorder::TailFile::path_for(recording->path), found.id);
   recording->bytes = found.bytes;
   recording->is_live = found.is_live;
 }
@@ -165,8 +168,9 @@ awaitable<void> Uploader::close_abandoned(std::shared_ptr<Recording> recording) 
     if (count) issued = *count;
     if (!count) log_.warn("recording.uncounted", kv("session", recording->id), kv_error(count.error()));
   }
-  auto close = [path = recording->path, boot_ns = clock_->boot_ns(), issued] {
-    return recorder::close_interrupted(path, boot_ns, issued);
+  auto close = [path = recording->path, boot_id = kernel_.boot_id, issued,
+                now = recorder::ClockAnchor(clock_->boot_ns(), clock_->mono_ns(), clock_->wall_ns())] {
+    return recorder::close_interrupted(path, now, boot_id, issued);
   };
   const Result<void> closed = co_await disk_->run(std::move(close));
   if (closed) {

@@ -34,12 +34,11 @@ bool set_times(X509* certificate, int64_t not_before_wall_s, int64_t not_after_w
          ASN1_TIME_set(X509_getm_notAfter(certificate), static_cast<time_t>(not_after_wall_s)) != nullptr;
 }
 
-bool add_common_name(X509_NAME* name, const std::string& text) {
-  constexpr size_t kMaxCommonNameBytes = 64;  // ub-common-name
-  const std::string cut = text.substr(0, kMaxCommonNameBytes);
-  return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
-                                    reinterpret_cast<const unsigned char*>(cut.data()), static_cast<int>(cut.size()),
-                                    -1, 0) == 1;
+bool add_name_entry(X509_NAME* name, int nid, const std::string& text) {
+  constexpr size_t kMaxNameBytes = 64;  // ub-common-name, ub-organizational-unit-name
+  const std::string cut = text.substr(0, kMaxNameBytes);
+  return X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(cut.data()),
+                                    static_cast<int>(cut.size()), -1, 0) == 1;
 }
 
 bool add_extension(X509* certificate, X509* issuer, int nid, const char* value) {
@@ -72,7 +71,7 @@ Result<Certificate> self_signed(EVP_PKEY* key, const std::string& common_name, i
   if (!made || X509_set_version(made.get(), X509_VERSION_3) != 1 || !set_serial(made.get()) ||
       !set_times(made.get(), now_wall_s - kBackdateS, now_wall_s + kAuthorityLifeS))
     return refused("serial and validity");
-  if (!add_common_name(X509_get_subject_name(made.get()), common_name) ||
+  if (!add_name_entry(X509_get_subject_name(made.get()), NID_commonName, common_name) ||
       X509_set_issuer_name(made.get(), X509_get_subject_name(made.get())) != 1 || X509_set_pubkey(made.get(), key) != 1)
     return refused("name and key");
   if (!add_extension(made.get(), made.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
@@ -148,26 +147,51 @@ Result<X509Authority> X509Authority::open(const std::filesystem::path& folder, c
   return X509Authority(std::move(*key), std::move(*certificate), std::move(*pem));
 }
 
-Result<std::string> X509Authority::issue(const std::string& public_key, const CertificateOrder& order) const {
-  const Result<Key> subject = p256_from_der(public_key);
-  if (!subject) return fail(subject);
-  const Certificate made(X509_new());
+Result<Certificate> X509Authority::make(EVP_PKEY* subject, const CertificateOrder& order, const char* purposes) const {
+  Certificate made(X509_new());
   if (!made || X509_set_version(made.get(), X509_VERSION_3) != 1 || !set_serial(made.get()) ||
       !set_times(made.get(), order.not_before_wall_s - kBackdateS, order.not_after_wall_s))
     return refused("serial and validity");
-  if (!add_common_name(X509_get_subject_name(made.get()), order.common_name) ||
+  X509_NAME* name = X509_get_subject_name(made.get());
+  if ((!order.unit.empty() && !add_name_entry(name, NID_organizationalUnitName, order.unit)) ||
+      !add_name_entry(name, NID_commonName, order.common_name) ||
       X509_set_issuer_name(made.get(), X509_get_subject_name(certificate_.get())) != 1 ||
-      X509_set_pubkey(made.get(), subject->get()) != 1)
+      X509_set_pubkey(made.get(), subject) != 1)
     return refused("name and key");
   if (!add_extension(made.get(), certificate_.get(), NID_basic_constraints, "critical,CA:FALSE") ||
       !add_extension(made.get(), certificate_.get(), NID_key_usage, "critical,digitalSignature") ||
-      !add_extension(made.get(), certificate_.get(), NID_ext_key_usage,
-                     order.is_server ? "serverAuth,clientAuth" : "clientAuth") ||
+      !add_extension(made.get(), certificate_.get(), NID_ext_key_usage, purposes) ||
       !add_extension(made.get(), certificate_.get(), NID_authority_key_identifier, "keyid:always") ||
       !add_alternative_names(made.get(), order))
     return refused("extensions");
   if (X509_sign(made.get(), key_.get(), EVP_sha256()) == 0) return refused("signature");
-  return certificate_pem(made.get());
+  return made;
+}
+
+Result<std::string> X509Authority::issue(const std::string& public_key, const CertificateOrder& order) const {
+  const Result<Key> subject = p256_from_der(public_key);
+  if (!subject) return fail(subject);
+  const Result<Certificate> made =
+      make(subject->get(), order, order.is_server ? "serverAuth,clientAuth" : "clientAuth");
+  if (!made) return fail(made);
+  return certificate_pem(made->get());
+}
+
+Result<std::string> X509Authority::issue_signer(const std::string& ed25519_public_key,
+                                                const CertificateOrder& order) const {
+  constexpr size_t kEd25519Bytes = 32;
+  const Key subject(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr,
+                                                reinterpret_cast<const unsigned char*>(ed25519_public_key.data()),
+                                                ed25519_public_key.size()));
+  if (ed25519_public_key.size() != kEd25519Bytes || !subject) return fail(Errc::kInvalid, "not an Ed25519 key");
+  const Result<Certificate> made = make(subject.get(), order, "1.3.6.1.5.5.7.3.36");
+  if (!made) return fail(made);
+  unsigned char* der = nullptr;
+  const int length = i2d_X509(made->get(), &der);
+  if (length <= 0) return refused("encoding");
+  std::string bytes(reinterpret_cast<const char*>(der), static_cast<size_t>(length));
+  OPENSSL_free(der);
+  return bytes;
 }
 
 std::string X509Authority::pin() const { return tunnel::ca_pin_of(certificate_.get()); }

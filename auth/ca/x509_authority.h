@@ -14,6 +14,7 @@ struct CertificateOrder {
   std::string uri;          // "cairn://CLUSTER/node/UUID"
   std::string dns;          // a further SAN; empty: none
   std::string common_name;  // for people who look at it; trust does not depend on it
+  std::string unit = {};    // organizational unit of the subject; empty: none
   bool is_server = false;   // may answer as well as call
   int64_t not_before_wall_s = 0;
   int64_t not_after_wall_s = 0;
@@ -34,6 +35,10 @@ class X509Authority {
   //   fails  kInvalid: not such a key
   Result<std::string> issue(const std::string& public_key, const CertificateOrder& order) const;
 
+  // A certificate for an Ed25519 key, 32 bytes, that signs documents (RFC 9336) and is good for no connection; DER.
+  //   fails  kInvalid: not such a key
+  Result<std::string> issue_signer(const std::string& ed25519_public_key, const CertificateOrder& order) const;
+
   const std::string& pem() const { return pem_; }
   // "sha256:" and the SHA-256 of its SubjectPublicKeyInfo in hexadecimal.
   std::string pin() const;
@@ -41,6 +46,8 @@ class X509Authority {
  private:
   X509Authority(Key key, Certificate certificate, std::string pem)
       : key_(std::move(key)), certificate_(std::move(certificate)), pem_(std::move(pem)) {}
+
+  Result<Certificate> make(EVP_PKEY* subject, const CertificateOrder& order, const char* purposes) const;
 
   Key key_;
   Certificate certificate_;

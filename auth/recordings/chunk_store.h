@@ -18,6 +18,14 @@ struct RecordingState {
   bool is_complete = false;  // the last chunk is the final one
 };
 
+// Of the chunk that is still open at the node: recorder/tail_record.h.
+struct StoredTail {
+  uint64_t chunk = 0;
+  std::string start;
+  std::string pieces;
+  std::string checkpoint;  // the last signed note, of whatever chunk
+};
+
 // Where recordings lie: per session a sequence of chunks, byte for byte as they came. Every backend passes
 // tests/chunk_store_conformance. Thread-safe; blocks on the disk. A session is named by its UUID, checked by the
 // caller.
@@ -38,6 +46,21 @@ class ChunkStore {
   //           refuses; nothing is acknowledged. As state().
   virtual Result<RecordingState> append(const std::string& session_id, const recorder::ChunkHeader& header,
                                         std::string_view chunk) = 0;
+
+  // Adds pieces of the open chunk, whose number is the state's count of chunks, and puts the checkpoint in the place of
+  // the one before; once this returns, power loss keeps them. What was stored of earlier chunks' pieces is dropped.
+  //   part     its pieces continue those stored of this chunk; its checkpoint may be empty: the one before stays
+  //   returns  how many bytes of the chunk's pieces are stored
+  //   fails    kInvalid: another chunk. As append().
+  virtual Result<uint64_t> append_tail(const std::string& session_id, const StoredTail& part) = 0;
+
+  // What is stored of the open chunk; empty when there is none.
+  virtual Result<StoredTail> tail(const std::string& session_id) = 0;
+
+  // The proof of a complete recording, beside it. Replaces the one before as a whole.
+  virtual Result<void> put_proof(const std::string& session_id, std::string_view proof) = 0;
+  // Empty when there is none.
+  virtual Result<std::string> proof(const std::string& session_id) = 0;
 
   // Up to `limit_bytes` durable bytes from `offset`; empty at the end.
   virtual Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) = 0;

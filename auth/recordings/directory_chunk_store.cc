@@ -13,12 +13,14 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
+#include "recorder/tail_record.h"
 
 namespace cairn::auth {
 namespace {
 
 constexpr size_t kMaxEntries = 4096;
 constexpr std::string_view kSuffix = ".rec";
+constexpr size_t kMaxTailBytes = size_t{16} << 20;
 
 Failure disk_refuses(const Error& error) {
   return fail(Errc::kUnavailable, fmt::format("auth cannot store the recording: {}", error.message));
@@ -63,8 +65,88 @@ Result<void> DirectoryChunkStore::load(const std::string& session_id, Entry& ent
   }
   entry.state = *state;
   if (!state->is_complete) entry.file.emplace(std::move(*file));
+  load_tail(session_id, entry);
   entry.is_loaded = true;
   return {};
+}
+
+// A tail that cannot be read is no loss: the node sends it again.
+void DirectoryChunkStore::load_tail(const std::string& session_id, Entry& entry) const {
+  const Result<std::string> bytes = read_file(recorder::TailFile::path_for(path_of(session_id)), kMaxTailBytes);
+  if (!bytes) return;
+  recorder::TailContents contents = recorder::read_tail(*bytes, entry.state.chunks);
+  entry.tail = {.chunk = entry.state.chunks,
+                .start = std::move(contents.start),
+                .pieces = std::move(contents.pieces),
+                .checkpoint = std::move(contents.checkpoint)};
+}
+
+Result<uint64_t> DirectoryChunkStore::append_tail(const std::string& session_id, const StoredTail& part) {
+  const std::shared_ptr<Entry> entry = entry_of(session_id);
+  const std::lock_guard lock(entry->mutex);
+  if (Result<void> loaded = load(session_id, *entry); !loaded) return fail(loaded);
+  if (part.chunk != entry->state.chunks)
+    return fail(Errc::kInvalid, fmt::format("pieces of chunk {} where {} is next", part.chunk, entry->state.chunks));
+  StoredTail next;
+  if (entry->tail.chunk == part.chunk) next = entry->tail;
+  next.chunk = part.chunk;
+  if (next.start.empty()) next.start = part.start;
+  next.pieces += part.pieces;
+  next.checkpoint = part.checkpoint.empty() ? entry->tail.checkpoint : part.checkpoint;
+  const std::string checkpoint = next.checkpoint.empty()
+                                     ? ""
+                                     : recorder::encode_tail_record({.type = recorder::TailRecordType::kCheckpoint,
+                                                                     .chunk = part.chunk,
+                                                                     .meta = {},
+                                                                     .body = next.checkpoint});
+  auto& file = entry->tail_file;
+  Result<void> stored;
+  if (file && entry->tail.chunk == part.chunk && !entry->tail.start.empty()) {
+    stored = file->append(part.pieces + checkpoint);
+    if (stored) stored = file->sync();
+  } else {
+    if (!file) file.emplace(path_of(session_id));
+    const std::string start =
+        next.start.empty()
+            ? ""
+            : recorder::encode_tail_record(
+                  {.type = recorder::TailRecordType::kStart, .chunk = part.chunk, .meta = {}, .body = next.start});
+    stored = file->replace(start + next.pieces + checkpoint);
+  }
+  if (!stored) {
+    file.reset();  // what it holds now is not known: the next one replaces it
+    return disk_refuses(stored.error());
+  }
+  entry->tail = std::move(next);
+  return entry->tail.pieces.size();
+}
+
+Result<StoredTail> DirectoryChunkStore::tail(const std::string& session_id) {
+  const std::shared_ptr<Entry> entry = entry_of(session_id);
+  const std::lock_guard lock(entry->mutex);
+  if (Result<void> loaded = load(session_id, *entry); !loaded) return fail(loaded);
+  StoredTail tail = entry->tail;
+  if (tail.chunk == entry->state.chunks) return tail;
+  return StoredTail{.chunk = entry->state.chunks, .start = {}, .pieces = {}, .checkpoint = std::move(tail.checkpoint)};
+}
+
+Result<void> DirectoryChunkStore::put_proof(const std::string& session_id, std::string_view proof) {
+  constexpr mode_t kPrivate = 0600;
+  const Result<void> written = write_file_atomically(proof_path(session_id), proof, kPrivate);
+  if (!written) return disk_refuses(written.error());
+  // The tail has served: its checkpoint is in the proof.
+  const std::shared_ptr<Entry> entry = entry_of(session_id);
+  const std::lock_guard lock(entry->mutex);
+  entry->tail_file.reset();
+  entry->tail = {};
+  ::unlink(recorder::TailFile::path_for(path_of(session_id)).c_str());
+  return {};
+}
+
+Result<std::string> DirectoryChunkStore::proof(const std::string& session_id) {
+  Result<std::string> proof = read_file(proof_path(session_id), recorder::kMaxChunkBytes);
+  if (!proof && proof.error().code == std::errc::no_such_file_or_directory) return std::string();
+  return proof;
 }
 
 Result<RecordingState> DirectoryChunkStore::state(const std::string& session_id) {
@@ -78,6 +160,7 @@ Result<void> DirectoryChunkStore::append_first(const std::string& session_id, En
   Result<recorder::SpoolFile> file = recorder::SpoolFile::create_nameless(path_of(session_id));
   if (!file) return disk_refuses(file.error());
   if (Result<void> appended = file->append(chunk, UINT64_MAX); !appended) return disk_refuses(appended.error());
+  if (Result<void> synced = file->sync(); !synced) return disk_refuses(synced.error());
   if (Result<void> published = file->publish(); !published) return disk_refuses(published.error());
   entry.file.emplace(std::move(*file));
   return {};
@@ -95,13 +178,14 @@ Result<RecordingState> DirectoryChunkStore::append(const std::string& session_id
   auto& file = entry->file;
   if (!file) {
     if (Result<void> stored = append_first(session_id, *entry, chunk); !stored) return fail(stored);
-  } else if (Result<void> stored = file->append(chunk, UINT64_MAX); !stored) {
-    return disk_refuses(stored.error());
+  } else {
+    if (Result<void> stored = file->append(chunk, UINT64_MAX); !stored) return disk_refuses(stored.error());
+    if (Result<void> synced = file->sync(); !synced) return disk_refuses(synced.error());
   }
   entry->state.chunks += 1;
   entry->state.bytes += chunk.size();
-  entry->state.is_complete = header.is_final;
-  if (header.is_final) entry->file.reset();
+  entry->state.is_complete = header.is_final();
+  if (header.is_final()) entry->file.reset();
   return entry->state;
 }
 

@@ -11,11 +11,13 @@
 
 #include "auth/recordings/chunk_store.h"
 #include "recorder/spool_file.h"
+#include "recorder/tail_file.h"
 
 namespace cairn::auth {
 
-// Recordings as files UUID.rec in one folder (0700, files 0600), each what the node's spool file was. The file is the
-// truth: how much is stored is read from it, and a torn end, which a crash may leave, is cut when it is first opened.
+// Recordings as files UUID.rec in one folder (0700, files 0600), each what the node's spool file was; beside a live one
+// UUID.tail with its open chunk, beside a complete one UUID.proof. The file is the truth: how much is stored is read
+// from it, and a torn end, which a crash may leave, is cut when it is first opened.
 class DirectoryChunkStore final : public ChunkStore {
  public:
   // Makes the folder when it is missing.
@@ -24,6 +26,10 @@ class DirectoryChunkStore final : public ChunkStore {
   Result<RecordingState> state(const std::string& session_id) override;
   Result<RecordingState> append(const std::string& session_id, const recorder::ChunkHeader& header,
                                 std::string_view chunk) override;
+  Result<uint64_t> append_tail(const std::string& session_id, const StoredTail& part) override;
+  Result<StoredTail> tail(const std::string& session_id) override;
+  Result<void> put_proof(const std::string& session_id, std::string_view proof) override;
+  Result<std::string> proof(const std::string& session_id) override;
   Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) override;
   Result<std::vector<std::string>> session_ids() override;
 
@@ -34,6 +40,8 @@ class DirectoryChunkStore final : public ChunkStore {
     bool is_loaded = false;
     std::optional<recorder::SpoolFile> file;  // open for appending; closed when complete
     RecordingState state;
+    std::optional<recorder::TailFile> tail_file;  // from the first tail of this run on
+    StoredTail tail;                              // of a live recording
   };
 
   explicit DirectoryChunkStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -42,6 +50,8 @@ class DirectoryChunkStore final : public ChunkStore {
   std::shared_ptr<Entry> entry_of(const std::string& session_id);
   void forget_idle();
   Result<void> load(const std::string& session_id, Entry& entry);
+  void load_tail(const std::string& session_id, Entry& entry) const;
+  std::filesystem::path proof_path(const std::string& session_id) const { return folder_ / (session_id + ".proof"); }
   Result<void> append_first(const std::string& session_id, Entry& entry, std::string_view chunk);
 
   std::filesystem::path folder_;

@@ -42,12 +42,12 @@ Result<RecordingState> walk_recording(const recorder::SpoolFile& file, const std
     last_offset = good.bytes;
     good.bytes += header->size();
     good.chunks += 1;
-    good.is_complete = header->is_final;
+    good.is_complete = header->is_final();
   }
   if (good.chunks > 0) {
     const Result<std::string> last = file.read(last_offset, good.bytes - last_offset);
     if (!last) return fail(last);
-    if (const Result<ChunkHeader> checked = recorder::check_chunk(*last); !checked) {
+    if (const Result<recorder::ChunkView> checked = recorder::check_chunk(*last); !checked) {
       why = checked.error().message;
       good = {.chunks = good.chunks - 1, .bytes = last_offset, .is_complete = false};
     }

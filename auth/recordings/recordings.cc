@@ -8,17 +8,20 @@
 
 #include "auth/recordings/session_facts.h"
 #include "base/bytes.h"
+#include "recorder/chunk_content.h"
+#include "recorder/proof/certificate.h"
+#include "recorder/proof/checkpoint.h"
+#include "recorder/session_signer.h"
+#include "recorder/tail_record.h"
 
 namespace cairn::auth {
 namespace {
 
+// Of recordings that are being uploaded; beyond it those that nobody works with are read again when they are needed.
+constexpr size_t kMaxTrees = 4096;
 // How far into a recording auth looks for the first channel: it is opened at once or, by a client that only
 // multiplexes, much later.
 constexpr uint64_t kCommandSearchChunks = 8;
-
-bool is_worth_decoding(const recorder::ChunkHeader& header, const v1::Session& session) {
-  return header.number == 0 || header.is_final || (session.command().empty() && header.number < kCommandSearchChunks);
-}
 
 }  // namespace
 
@@ -42,53 +45,143 @@ Result<RecordingState> Recordings::open_upload(const std::string& node_id, const
   return *state;
 }
 
+// Read from the disk once.
+Result<Recordings::Hold> Recordings::hold_tree(const std::string& session_id) {
+  Hold hold;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (trees_.size() > kMaxTrees) std::erase_if(trees_, [](const auto& each) { return each.second.use_count() == 1; });
+    std::shared_ptr<Held>& held = trees_[session_id];
+    if (!held) held = std::make_shared<Held>();
+    hold.held = held;
+  }
+  hold.lock = std::unique_lock(hold.held->mutex);
+  const Result<RecordingState> state = chunks_->state(session_id);
+  if (!state) return fail(state);
+  if (hold.held->tree.tree.size() == state->chunks) return hold;
+  Result<RecordingTree> read = read_tree(*chunks_, session_id, *state);
+  if (!read) return fail(read);
+  hold.held->tree = std::move(*read);
+  return hold;
+}
+
+Result<void> Recordings::check_chunk(const SessionRecord& session, const recorder::ChunkView& chunk,
+                                     const RecordingTree& tree) {
+  const std::string& id = session.session.id();
+  if (chunk.header.session != uuid_bytes(id))
+    return fail(Errc::kInvalid, fmt::format("it belongs to session {}", uuid_text(chunk.header.session)));
+  if (chunk.header.type == recorder::ChunkType::kProof) return fail(Errc::kInvalid, "nodes prove nothing");
+  if (chunk.header.number == 0) {
+    const Result<recorder::Opening> opening = recorder::read_opening(chunk);
+    if (!opening) return fail(Errc::kInvalid, opening.error().message);
+    return check_begin(session.session, opening->begin().begin());
+  }
+  if (chunk.header.is_final()) {
+    if (const Result<recorder::Closing> closing = recorder::read_closing(chunk); !closing)
+      return fail(Errc::kInvalid, closing.error().message);
+  }
+  if (std::string(chunk.header.previous.begin(), chunk.header.previous.end()) != tree.last_leaf)
+    return fail(Errc::kInvalid, "it does not continue the chunk before it (their hashes differ)");
+  return {};
+}
+
 Result<RecordingState> Recordings::upload(const std::string& node_id, const std::string& session_id, uint64_t number,
-                                          std::string_view chunk) {
+                                          std::string_view bytes) {
   const Result<SessionRecord> session = authorized_session(node_id, session_id);
   if (!session) return fail(session);
-  const Result<recorder::ChunkHeader> header = recorder::check_chunk(chunk);
-  if (!header) return fail(Errc::kInvalid, fmt::format("chunk {}: {}", number, header.error().message));
-  if (header->session != uuid_bytes(session_id))
-    return fail(Errc::kInvalid, fmt::format("chunk {} belongs to session {}", number, uuid_text(header->session)));
-  if (header->number != number)
-    return fail(Errc::kInvalid, fmt::format("chunk {} says that it is number {}", number, header->number));
+  const Result<recorder::ChunkView> chunk = recorder::check_chunk(bytes);
+  if (!chunk) return fail(Errc::kInvalid, fmt::format("chunk {}: {}", number, chunk.error().message));
+  if (chunk->header.number != number)
+    return fail(Errc::kInvalid, fmt::format("chunk {} says that it is number {}", number, chunk->header.number));
+  const Result<Hold> tree = hold_tree(session_id);
+  if (!tree) return fail(tree);
   const Result<RecordingState> before = chunks_->state(session_id);
   if (!before) return fail(before);
   if (number < before->chunks) return open_upload(node_id, session_id);
+  if (number > before->chunks)
+    return fail(Errc::kInvalid, fmt::format("chunk {} where {} is next", number, before->chunks));
+  if (Result<void> right = check_chunk(*session, *chunk, **tree); !right)
+    return fail(right, fmt::format("chunk {}", number));
 
-  recorder::Batch batch;
-  if (is_worth_decoding(*header, session->session)) {
-    Result<recorder::Batch> decoded = recorder::decode_chunk(chunk);
-    if (!decoded) return fail(Errc::kInvalid, fmt::format("chunk {}: {}", number, decoded.error().message));
-    batch = std::move(*decoded);
-    if (Result<void> right = check_batch(session->session, *header, batch); !right) return fail(right);
-  }
-  Result<RecordingState> stored = chunks_->append(session_id, *header, chunk);
+  Result<RecordingState> stored = chunks_->append(session_id, chunk->header, bytes);
   if (!stored) return stored;
-  if (Result<void> learned = learn(*session, *header, batch); !learned) return fail(learned);
+  RecordingTree& grown = **tree;
+  grown.last_leaf = recorder::leaf_hash(*chunk);
+  grown.tree.add(grown.last_leaf);
+  if (number == 0) grown.opening = recorder::read_opening(*chunk).value();
+  if (Result<void> learned = learn(*session, *chunk, grown); !learned) return fail(learned);
   return stored;
 }
 
-Result<void> Recordings::learn(const SessionRecord& session, const recorder::ChunkHeader& header,
-                               const recorder::Batch& batch) {
-  const std::string& id = session.session.id();
-  const std::string command = first_command(batch);
-  int64_t start_wall_s = session.session.start_wall_s();
-  if (header.number == 0) start_wall_s = start_of(batch);
-  if (header.number == 0 || (!command.empty() && session.session.command().empty())) {
-    if (Result<void> begun = store_->begin_session(id, start_wall_s, command); !begun) return begun;
+// None when only others can read them.
+Result<recorder::Events> Recordings::readable_events(const recorder::ChunkView& chunk) {
+  const Result<recorder::Opening> opening = read_stored_opening(*chunks_, uuid_text(chunk.header.session));
+  if (!opening) return fail(opening);
+  std::shared_ptr<const recorder::RecordingKeys> keys;
+  if (!opening->sealed_secret().empty()) {
+    Result<std::shared_ptr<const recorder::RecordingKeys>> opened = keys_->keys_of(*opening);
+    if (!opened) return recorder::Events();
+    keys = std::move(*opened);
   }
-  if (!header.is_final) return {};
-  return finish(session, batch.events(batch.events_size() - 1));
+  Result<recorder::ChunkContent> content = recorder::read_chunk(chunk, keys.get());
+  if (!content) return fail(content);
+  return std::move(content->events);
 }
 
-Result<void> Recordings::finish(const SessionRecord& session, const recorder::Event& end) {
+Result<void> Recordings::learn(const SessionRecord& session, const recorder::ChunkView& chunk,
+                               const RecordingTree& tree) {
   const std::string& id = session.session.id();
-  const Result<recorder::Batch> first = first_batch(id);
-  if (!first) return fail(first, "read the beginning of the recording");
+  if (chunk.header.number == 0) {
+    const Result<recorder::Opening> opening = recorder::read_opening(chunk);
+    if (!opening) return fail(opening);
+    return store_->begin_session(id, start_of(*opening), "");
+  }
+  if (chunk.header.has_kind(recorder::Event::kChannelOpened)) {
+    // A chunk that cannot be read is evidence all the same.
+    const Result<recorder::Events> events = readable_events(chunk);
+    if (!events) log_.warn("recording.unreadable", kv("session", id), kv_error(events.error()));
+    if (events) {
+      if (Result<void> learned = learn_command(session, *events); !learned) return learned;
+    }
+  }
+  if (!chunk.header.is_final()) return {};
+  const Result<recorder::Closing> closing = recorder::read_closing(chunk);
+  if (!closing) return fail(closing);
+  return finish(session, closing->end(), tree);
+}
+
+Result<void> Recordings::learn_command(const SessionRecord& session, const recorder::Events& events) {
+  const std::string command = first_command(events);
+  if (command.empty() || !session.session.command().empty()) return {};
+  return store_->begin_session(session.session.id(), session.session.start_wall_s(), command);
+}
+
+Result<std::string> Recordings::stored_command(const std::string& session_id, const RecordingState& state) {
+  uint64_t offset = 0;
+  for (uint64_t number = 0; number < kCommandSearchChunks && offset < state.bytes; ++number) {
+    const Result<std::string> bytes = chunks_->read(session_id, offset, recorder::kChunkHeaderBytes);
+    if (!bytes) return fail(bytes);
+    const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*bytes);
+    if (!header) return fail(header);
+    if (header->has_kind(recorder::Event::kChannelOpened)) {
+      const Result<std::string> whole = chunks_->read(session_id, offset, header->size());
+      if (!whole) return fail(whole);
+      const Result<recorder::ChunkView> chunk = recorder::check_chunk(*whole);
+      if (!chunk) return fail(chunk);
+      const Result<recorder::Events> events = readable_events(*chunk);
+      return events ? first_command(*events) : std::string();
+    }
+    offset += header->size();
+  }
+  return std::string();
+}
+
+Result<void> Recordings::finish(const SessionRecord& session, const recorder::Event& end, const RecordingTree& tree) {
+  const std::string& id = session.session.id();
   const Result<RecordingState> state = chunks_->state(id);
   if (!state) return fail(state);
-  const SessionEnd facts{.end_wall_s = end_of(*first, end),
+  if (Result<void> proved = prove(id, tree); !proved) return proved;
+  const SessionEnd facts{.end_wall_s = end_of(tree.opening, end),
                          .reason = std::string(reason_text(end.end().reason())),
                          .bytes = state->bytes,
                          .chunks = state->chunks};
@@ -98,35 +191,164 @@ Result<void> Recordings::finish(const SessionRecord& session, const recorder::Ev
   return store_->end_session(id, facts, events);
 }
 
-Result<recorder::Batch> Recordings::first_batch(const std::string& session_id) {
-  const Result<std::string> bytes = chunks_->read(session_id, 0, recorder::kMaxChunkBytes);
-  if (!bytes) return fail(bytes);
-  const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*bytes);
-  if (!header) return fail(header);
-  Result<recorder::Batch> batch = recorder::decode_chunk(std::string_view(*bytes).substr(0, header->size()));
-  if (batch && (batch->events_size() == 0 || !batch->events(0).has_begin()))
-    return fail(Errc::kCorrupt, "the recording does not begin with its Begin");
-  return batch;
-}
-
-Result<recorder::Batch> Recordings::last_batch(const std::string& session_id, const RecordingState& state) {
-  uint64_t offset = 0;
-  for (;;) {
+Result<std::string> Recordings::last_chunk(const std::string& session_id, const RecordingState& state) {
+  for (uint64_t offset = 0;;) {
     const Result<std::string> bytes = chunks_->read(session_id, offset, recorder::kChunkHeaderBytes);
     if (!bytes) return fail(bytes);
     const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*bytes);
     if (!header) return fail(header);
-    if (offset + header->size() < state.bytes) {
-      offset += header->size();
-      continue;
-    }
-    const Result<std::string> chunk = chunks_->read(session_id, offset, header->size());
-    if (!chunk) return fail(chunk);
-    Result<recorder::Batch> batch = recorder::decode_chunk(*chunk);
-    if (batch && (batch->events_size() == 0 || !batch->events(batch->events_size() - 1).has_end()))
-      return fail(Errc::kCorrupt, "the recording's final chunk does not end with its End");
-    return batch;
+    if (offset + header->size() == state.bytes) return chunks_->read(session_id, offset, header->size());
+    offset += header->size();
   }
+}
+
+// Auth's own word on the whole, beside the session's: what a dead worker could not sign, auth has at least seen.
+Result<void> Recordings::prove(const std::string& session_id, const RecordingTree& tree) {
+  const Result<RecordingState> state = chunks_->state(session_id);
+  if (!state) return fail(state);
+  const Result<std::string> last = last_chunk(session_id, *state);
+  if (!last) return fail(last);
+  const Result<recorder::ChunkView> view = recorder::check_chunk(*last);
+  if (!view) return fail(view);
+  const Result<StoredTail> tail = chunks_->tail(session_id);
+  if (!tail) return fail(tail);
+  const recorder::MerkleTree& leaves = tree.tree;
+  recorder::SignedNote seal{
+      .text = recorder::checkpoint_text(
+          {.origin = recorder::recording_origin(tree.opening.begin().begin().cluster(), session_id),
+           .size = leaves.size(),
+           .root = leaves.root(leaves.size()),
+           .wall_ns = static_cast<uint64_t>(std::max<int64_t>(clock_->wall_ns(), 0))}),
+      .signatures = {}};
+  keys_->cosign(seal, clock_->wall_s());
+  recorder::Proof proof;
+  proof.set_checkpoint(tail->checkpoint);
+  proof.set_seal(recorder::note_text(seal));
+  proof.set_cosigner(keys_->signer_certificate());
+  for (uint64_t i = 0; i < leaves.size(); ++i) proof.mutable_leaves()->append(leaves.leaf(i));
+  return chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
+}
+
+Result<uint64_t> Recordings::upload_tail(const std::string& node_id, const v1::UploadTailRequest& request) {
+  const std::string& id = request.session_id();
+  const Result<SessionRecord> session = authorized_session(node_id, id);
+  if (!session) return fail(session);
+  const Result<Hold> tree = hold_tree(id);
+  if (!tree) return fail(tree);
+  const Result<StoredTail> before = chunks_->tail(id);
+  if (!before) return fail(before);
+  // A chunk of which the rest has come meanwhile, or another place than where we stand: the node goes on from there.
+  if (request.chunk() != before->chunk || request.offset() != before->pieces.size()) return before->pieces.size();
+  for (std::string_view rest = request.pieces(); !rest.empty();) {
+    const Result<recorder::ParsedTailRecord> record = recorder::parse_tail_record(rest);
+    if (!record || record->record.type != recorder::TailRecordType::kPiece || record->record.chunk != before->chunk)
+      return fail(Errc::kInvalid, "the tail holds something else than pieces of the open chunk");
+    rest.remove_prefix(record->bytes.size());
+  }
+  if (before->pieces.size() + request.pieces().size() > recorder::kMaxPayloadBytes)
+    return fail(Errc::kInvalid, "the open chunk's pieces pass the limit of a chunk");
+  StoredTail part{.chunk = before->chunk, .start = request.start(), .pieces = request.pieces(), .checkpoint = {}};
+  if (!request.checkpoint().empty()) {
+    Result<std::string> note = cosigned(**tree, request, *before);
+    if (!note) return fail(note);
+    part.checkpoint = std::move(*note);
+  }
+  const Result<uint64_t> stored = chunks_->append_tail(id, part);
+  if (!stored) return stored;
+  if (session->session.command().empty()) {
+    if (Result<void> learned =
+            learn_from_pieces(*session, (**tree).opening, before->chunk, before->pieces + part.pieces);
+        !learned)
+      return fail(learned);
+  }
+  const Result<RecordingState> state = chunks_->state(id);
+  // The session's last word comes after its last chunk.
+  if (state && state->is_complete && !part.checkpoint.empty()) {
+    if (Result<void> proved = prove(id, **tree); !proved) return fail(proved);
+  }
+  return stored;
+}
+
+// What a live session's first command is.
+Result<void> Recordings::learn_from_pieces(const SessionRecord& session, const recorder::Opening& opening,
+                                           uint64_t chunk, std::string_view pieces) {
+  if (chunk >= kCommandSearchChunks) return {};
+  std::shared_ptr<const recorder::RecordingKeys> keys;
+  if (!opening.sealed_secret().empty()) {
+    Result<std::shared_ptr<const recorder::RecordingKeys>> opened = keys_->keys_of(opening);
+    if (!opened) return {};
+    keys = std::move(*opened);
+  }
+  recorder::PieceReader reader(chunk, keys.get());
+  while (!pieces.empty()) {
+    const Result<recorder::ParsedTailRecord> record = recorder::parse_tail_record(pieces);
+    const Result<recorder::Events> events = record ? reader.add(record->bytes) : fail(record);
+    if (!events) {
+      log_.warn("recording.unreadable", kv("session", session.session.id()), kv_error(events.error()));
+      return {};
+    }
+    if (Result<void> learned = learn_command(session, *events); !learned) return learned;
+    pieces.remove_prefix(record->bytes.size());
+  }
+  return {};
+}
+
+// The session's checkpoint with auth's signature beside it, once it is known to speak of what is stored.
+Result<std::string> Recordings::cosigned(const RecordingTree& tree, const v1::UploadTailRequest& request,
+                                         const StoredTail& before) {
+  Result<recorder::SignedNote> note = recorder::parse_note(request.checkpoint());
+  if (!note) return fail(Errc::kInvalid, note.error().message);
+  const Result<recorder::Checkpoint> said = recorder::parse_checkpoint(note->text);
+  if (!said) return fail(Errc::kInvalid, said.error().message);
+  const std::string origin = recorder::recording_origin(tree.opening.begin().begin().cluster(), request.session_id());
+  const Result<std::string> key = recorder::ed25519_key_of(tree.opening.certificate());
+  if (!key) return fail(Errc::kInvalid, key.error().message);
+  if (said->origin != origin || !recorder::is_signed_by(*note, {.name = origin, .public_key = *key}))
+    return fail(Errc::kInvalid, "the checkpoint is not signed by the session's key");
+  if (said->size > tree.tree.size() || tree.tree.root(said->size) != said->root)
+    return fail(Errc::kInvalid, fmt::format("the checkpoint of {} chunks does not fit the {} that are stored",
+                                            said->size, tree.tree.size()));
+  const auto& open = said->open;
+  if (open && open->chunk == before.chunk) {
+    const std::string pieces = before.pieces + request.pieces();
+    if (open->bytes > pieces.size() || sha256(std::string_view(pieces).substr(0, open->bytes)) != open->hash)
+      return fail(Errc::kInvalid, "the checkpoint does not fit the open chunk's pieces");
+  }
+  if (const Result<recorder::SignedNote> last = recorder::parse_note(before.checkpoint)) {
+    const Result<recorder::Checkpoint> earlier = recorder::parse_checkpoint(last->text);
+    if (earlier && earlier->size > said->size)
+      return fail(Errc::kInvalid, fmt::format("a checkpoint of {} chunks after one of {}", said->size, earlier->size));
+  }
+  keys_->cosign(*note, clock_->wall_s());
+  return recorder::note_text(*note);
+}
+
+Result<std::string> Recordings::read(const std::string& session_id, uint64_t offset, size_t limit_bytes) {
+  const Result<RecordingState> state = chunks_->state(session_id);
+  if (!state) return fail(state);
+  if (offset < state->bytes || !state->is_complete) return chunks_->read(session_id, offset, limit_bytes);
+  const Result<std::string> proof = chunks_->proof(session_id);
+  if (!proof) return fail(proof);
+  if (offset - state->bytes >= proof->size()) return std::string();
+  return proof->substr(offset - state->bytes, limit_bytes);
+}
+
+Result<uint64_t> Recordings::proof_bytes(const std::string& session_id) {
+  const Result<std::string> proof = chunks_->proof(session_id);
+  if (!proof) return fail(proof);
+  return proof->size();
+}
+
+Result<std::string> Recordings::secret(const std::string& session_id) {
+  const Result<RecordingState> state = chunks_->state(session_id);
+  if (!state) return fail(state);
+  if (state->chunks == 0) return fail(Errc::kNotFound, "nothing of the recording is here yet");
+  const Result<recorder::Opening> opening = read_stored_opening(*chunks_, session_id);
+  if (!opening) return fail(opening);
+  if (opening->sealed_secret().empty()) return fail(Errc::kNotFound, "the recording is not encrypted");
+  const Result<std::shared_ptr<const recorder::RecordingKeys>> keys = keys_->keys_of(*opening);
+  if (!keys) return fail(keys);
+  return std::string((*keys)->secret());
 }
 
 Result<void> Recordings::reconcile() {
@@ -151,23 +373,30 @@ Result<void> Recordings::reconcile_one(const std::string& session_id, bool has_r
   const Result<RecordingState> state = chunks_->state(session_id);
   if (!state) return fail(state);
   if (state->chunks == 0) return {};
-  const Result<recorder::Batch> first = first_batch(session_id);
-  if (!first) return fail(first);
+  const Result<recorder::Opening> opening = read_stored_opening(*chunks_, session_id);
+  if (!opening) return fail(opening);
   if (!has_row) {
-    if (Result<void> added = add_row_from(session_id, *first); !added) return added;
+    if (Result<void> added = add_row_from(session_id, *opening); !added) return added;
   }
   const Result<SessionRecord> session = store_->find_session(session_id);
   if (!session) return fail(session);
-  if (Result<void> begun = store_->begin_session(session_id, start_of(*first), first_command(*first)); !begun)
-    return begun;
+  const Result<std::string> command = stored_command(session_id, *state);
+  if (!command) return fail(command);
+  if (Result<void> begun = store_->begin_session(session_id, start_of(*opening), *command); !begun) return begun;
   if (!state->is_complete) return {};
-  const Result<recorder::Batch> last = last_batch(session_id, *state);
+  const Result<std::string> last = last_chunk(session_id, *state);
   if (!last) return fail(last);
-  return finish(*session, last->events(last->events_size() - 1));
+  const Result<recorder::ChunkView> view = recorder::check_chunk(*last);
+  if (!view) return fail(view);
+  const Result<recorder::Closing> closing = recorder::read_closing(*view);
+  if (!closing) return fail(closing);
+  const Result<RecordingTree> tree = read_tree(*chunks_, session_id, *state);
+  if (!tree) return fail(tree);
+  return finish(*session, closing->end(), *tree);
 }
 
-Result<void> Recordings::add_row_from(const std::string& session_id, const recorder::Batch& first) {
-  const recorder::Begin& begin = first.events(0).begin();
+Result<void> Recordings::add_row_from(const std::string& session_id, const recorder::Opening& opening) {
+  const recorder::Begin& begin = opening.begin().begin();
   SessionRecord record;
   record.session.set_id(session_id);
   record.session.set_user(begin.user());
@@ -175,7 +404,7 @@ Result<void> Recordings::add_row_from(const std::string& session_id, const recor
   record.session.set_node_id(begin.node_id());
   record.session.set_node_name(begin.node_name());
   record.session.set_client_address(begin.client_address());
-  record.session.set_start_wall_s(start_of(first));
+  record.session.set_start_wall_s(start_of(opening));
   record.authorized_wall_ns = begin.wall_ns();
   log_.warn("recording.without_row", kv("session", session_id), kv("user", begin.user()));
   return store_->add_session(record, {});

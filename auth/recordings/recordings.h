@@ -1,10 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "auth/recordings/chunk_store.h"
+#include "auth/recordings/cluster_keys.h"
+#include "auth/recordings/recording_tree.h"
 #include "auth/store/records.h"
 #include "auth/store/store.h"
 #include "base/clock.h"
@@ -19,8 +24,8 @@ namespace cairn::auth {
 class Recordings {
  public:
   // What is handed in outlives it.
-  Recordings(Store* store, ChunkStore* chunks, const Clock* clock, Log log)
-      : store_(store), chunks_(chunks), clock_(clock), log_(std::move(log)) {}
+  Recordings(Store* store, ChunkStore* chunks, const ClusterKeys* keys, const Clock* clock, Log log)
+      : store_(store), chunks_(chunks), keys_(keys), clock_(clock), log_(std::move(log)) {}
 
   // At start: brings the rows of all sessions that are not complete up to their recordings, and makes rows for
   // recordings that have none (a database restored from an older backup). A damaged recording is logged and left.
@@ -31,30 +36,66 @@ class Recordings {
   Result<RecordingState> open_upload(const std::string& node_id, const std::string& session_id);
 
   // Stores one chunk durably. A number that is stored already is acknowledged again.
-  //   fails  kInvalid: a number beyond the next; a chunk of another session or number, damaged or too large; a first
-  //          chunk without its Begin, a final one without its End; kDenied as above, and when Begin names another
-  //          node, user or login than auth has authorized. Nothing is stored then. kUnavailable: the disk refuses.
+  //   fails  kInvalid: a number beyond the next; a chunk of another session or number, damaged, too large, or that does
+  //          not continue the one before it; a first chunk without its Begin, a final one without its End; kDenied as
+  //          above, and when Begin names another node, user or login than auth has authorized. Nothing is stored then.
+  //          kUnavailable: the disk refuses.
   Result<RecordingState> upload(const std::string& node_id, const std::string& session_id, uint64_t number,
                                 std::string_view chunk);
 
+  // Stores what there is of the chunk that is still open, and the session's signature of all so far, which is checked
+  // against what is stored and cosigned.
+  //   returns  how many bytes of the chunk's pieces are stored; more or fewer than were sent: go on from there
+  //   fails    kInvalid: no records of this chunk; a checkpoint that is not signed by the session's key, does not fit
+  //            what is stored, or takes back what an earlier one said. kUnavailable: the disk refuses
+  Result<uint64_t> upload_tail(const std::string& node_id, const v1::UploadTailRequest& request);
+
   Result<RecordingState> state(const std::string& session_id) { return chunks_->state(session_id); }
-  Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) {
-    return chunks_->read(session_id, offset, limit_bytes);
-  }
+  // Up to `limit_bytes` of the recording from `offset`, its proof behind it.
+  Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes);
+  Result<StoredTail> tail(const std::string& session_id) { return chunks_->tail(session_id); }
+  // Bytes of the proof; 0: there is none yet.
+  Result<uint64_t> proof_bytes(const std::string& session_id);
+  // The secret that its chunks are encrypted with.
+  //   fails  kDenied: encrypted to others than auth. kNotFound: not encrypted, or nothing is stored yet
+  Result<std::string> secret(const std::string& session_id);
 
  private:
   Result<SessionRecord> authorized_session(const std::string& node_id, const std::string& session_id);
-  Result<void> learn(const SessionRecord& session, const recorder::ChunkHeader& header, const recorder::Batch& batch);
-  Result<void> finish(const SessionRecord& session, const recorder::Event& end);
-  Result<recorder::Batch> first_batch(const std::string& session_id);
-  Result<recorder::Batch> last_batch(const std::string& session_id, const RecordingState& state);
+  Result<void> check_chunk(const SessionRecord& session, const recorder::ChunkView& chunk, const RecordingTree& tree);
+  Result<void> learn(const SessionRecord& session, const recorder::ChunkView& chunk, const RecordingTree& tree);
+  Result<void> learn_command(const SessionRecord& session, const recorder::Events& events);
+  Result<void> learn_from_pieces(const SessionRecord& session, const recorder::Opening& opening, uint64_t chunk,
+                                 std::string_view pieces);
+  Result<recorder::Events> readable_events(const recorder::ChunkView& chunk);
+  // The command of a recording that is stored; empty: a shell, or it is not to be found near the beginning.
+  Result<std::string> stored_command(const std::string& session_id, const RecordingState& state);
+  Result<void> finish(const SessionRecord& session, const recorder::Event& end, const RecordingTree& tree);
+  Result<std::string> last_chunk(const std::string& session_id, const RecordingState& state);
+  Result<void> prove(const std::string& session_id, const RecordingTree& tree);
+  Result<std::string> cosigned(const RecordingTree& tree, const v1::UploadTailRequest& request,
+                               const StoredTail& before);
+  // The tree of a recording that is being uploaded, held by one at a time.
+  struct Held {
+    std::mutex mutex;
+    RecordingTree tree;
+  };
+  struct Hold {
+    std::shared_ptr<Held> held;
+    std::unique_lock<std::mutex> lock;
+    RecordingTree& operator*() const { return held->tree; }
+  };
+  Result<Hold> hold_tree(const std::string& session_id);
   Result<void> reconcile_one(const std::string& session_id, bool has_row);
-  Result<void> add_row_from(const std::string& session_id, const recorder::Batch& first);
+  Result<void> add_row_from(const std::string& session_id, const recorder::Opening& opening);
 
   Store* store_;
   ChunkStore* chunks_;
+  const ClusterKeys* keys_;
   const Clock* clock_;
   Log log_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Held>> trees_;  // of recordings that are being uploaded
 };
 
 }  // namespace cairn::auth

@@ -23,6 +23,8 @@ Failure not_authorized(std::string_view what, const std::string& claimed, const 
               fmt::format("the recording names {} \"{}\", and auth has authorized \"{}\"", what, claimed, authorized));
 }
 
+}  // namespace
+
 Result<void> check_begin(const v1::Session& authorized, const recorder::Begin& begin) {
   if (begin.session_id() != authorized.id()) return not_authorized("session", begin.session_id(), authorized.id());
   if (begin.node_id() != authorized.node_id()) return not_authorized("node", begin.node_id(), authorized.node_id());
@@ -31,35 +33,20 @@ Result<void> check_begin(const v1::Session& authorized, const recorder::Begin& b
   return {};
 }
 
-}  // namespace
-
-Result<void> check_batch(const v1::Session& authorized, const recorder::ChunkHeader& header,
-                         const recorder::Batch& batch) {
-  if (header.number == 0) {
-    if (batch.events_size() == 0 || !batch.events(0).has_begin())
-      return fail(Errc::kInvalid, "chunk 0 does not begin with the recording's Begin");
-    if (Result<void> right = check_begin(authorized, batch.events(0).begin()); !right) return right;
-  }
-  if (header.is_final && (batch.events_size() == 0 || !batch.events(batch.events_size() - 1).has_end()))
-    return fail(Errc::kInvalid,
-                fmt::format("chunk {} is final and does not end with the recording's End", header.number));
-  return {};
-}
-
-std::string first_command(const recorder::Batch& batch) {
-  for (const recorder::Event& event : batch.events()) {
+std::string first_command(const recorder::Events& events) {
+  for (const recorder::Event& event : events) {
     if (event.has_channel_opened()) return cut_text(event.channel_opened().command(), kMaxCommandBytes);
   }
   return {};
 }
 
-int64_t start_of(const recorder::Batch& first) { return first.events(0).begin().wall_ns() / kNsPerS; }
+int64_t start_of(const recorder::Opening& opening) { return opening.begin().begin().wall_ns() / kNsPerS; }
 
-int64_t end_of(const recorder::Batch& first, const recorder::Event& end) {
-  const recorder::Event& begin = first.events(0);
+int64_t end_of(const recorder::Opening& opening, const recorder::Event& end) {
+  const recorder::Event& begin = opening.begin();
   const uint64_t lasted_ns = end.boot_ns() > begin.boot_ns() ? end.boot_ns() - begin.boot_ns() : 0;
   // Whole seconds are added, so that no foreign number can overflow. Never 0, which would say that the session lives.
-  return std::max<int64_t>(1, start_of(first) + static_cast<int64_t>(lasted_ns / uint64_t{kNsPerS}));
+  return std::max<int64_t>(1, start_of(opening) + static_cast<int64_t>(lasted_ns / uint64_t{kNsPerS}));
 }
 
 std::string_view reason_text(recording::v1::EndReason reason) {
@@ -95,6 +82,8 @@ AuditEvent end_event(const v1::Session& session, const SessionEnd& facts, const 
   fields["connects"] = std::to_string(end.connects());
   fields["kernel_issued"] = std::to_string(end.kernel_issued());
   fields["kernel_stored"] = std::to_string(end.kernel_stored());
+  if (end.has_exit())
+    fields["exit"] = end.exit_signal().empty() ? std::to_string(end.exit_status()) : end.exit_signal();
   fields["kernel_missing"] = std::to_string(end.kernel_missing());
   return event;
 }

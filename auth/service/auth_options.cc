@@ -1,5 +1,8 @@
 #include "auth/service/auth_options.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include "auth/access/names.h"
@@ -15,6 +18,10 @@ void AuthOptions::declare(Options& table) {
   table.add("host_certificate_lifetime", &lifetimes.host,
             "How long the certificate of a node or proxy lasts; they renew it at half of it");
   table.add("token_lifetime", &lifetimes.token, "How long a join token is valid unless it says otherwise");
+  table.add(
+      "recording_recipients", &recording_recipients,
+      "Who can decrypt recordings, separated by commas: cluster (this service) and age public keys. Without cluster "
+      "nobody here can show or search them");
   table.add("log_level", &log_level, "debug, info, warn or error");
 }
 
@@ -30,6 +37,11 @@ Result<void> AuthOptions::check() {
     return fail(Errc::kInvalid, fmt::format("cluster \"{}\": 1 to 63 of a-z, 0-9, \".\" and \"-\", beginning with a "
                                             "letter or digit",
                                             cluster));
+  for (std::string_view rest = recording_recipients; !rest.empty();) {
+    const size_t end = std::min(rest.find_first_of(", "), rest.size());
+    if (end > 0) recipients.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
   for (const std::chrono::seconds lifetime : {lifetimes.user, lifetimes.host, lifetimes.token}) {
     if (lifetime < std::chrono::seconds(1))
       return fail(Errc::kInvalid, "a lifetime of 0 s; certificates and tokens must last at least one second");

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "auth/service/issuer.h"
 #include "base/log.h"
@@ -20,10 +21,12 @@ struct AuthOptions {
   std::string listen_address = "127.0.0.1:3025";
   std::string cluster = "cairn";
   Lifetimes lifetimes;
+  std::string recording_recipients = "cluster";
   std::string log_level = "info";
 
   // Derived by check().
   tunnel::Address address;
+  std::vector<std::string> recipients;
   LogLevel level = LogLevel::kInfo;
 
   // `this` must outlive `table`.

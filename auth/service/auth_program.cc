@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "auth/ca/authorities.h"
+#include "auth/recordings/cluster_keys.h"
 #include "auth/recordings/directory_chunk_store.h"
 #include "auth/service/auth_options.h"
 #include "auth/service/auth_server.h"
@@ -54,11 +55,16 @@ std::optional<int> read_options(AuthOptions& options, int argc, const char* cons
 // Serves until a signal comes.
 Result<void> serve(const AuthOptions& options, Authorities authorities, Store* store, ChunkStore* chunks,
                    const Clock* clock, Log log) {
-  Recordings recordings(store, chunks, clock, log);
-  if (Result<void> reconciled = recordings.reconcile(); !reconciled) return fail(reconciled, "recordings");
   const Issuer issuer(&authorities, options.cluster, options.lifetimes, clock);
+  Result<ClusterKeys> keys = ClusterKeys::open(options.data_dir / "ca", options.cluster, options.recipients);
+  if (!keys) return fail(keys);
+  Result<std::string> cosigner = issuer.cosigner_certificate(keys->signer_public_key());
+  if (!cosigner) return fail(cosigner);
+  keys->set_signer_certificate(std::move(*cosigner));
+  Recordings recordings(store, chunks, &*keys, clock, log);
+  if (Result<void> reconciled = recordings.reconcile(); !reconciled) return fail(reconciled, "recordings");
   Enrolment enrolment(store, &issuer, clock, log);
-  Service service(store, &recordings, &issuer, &enrolment, clock, log);
+  Service service(store, &recordings, &*keys, &issuer, &enrolment, clock, log);
   GrowthWatch growth;
   OpenConnections connections;
   // In this order: the pools finish what they have begun while there is a loop to bring it to; the loop's coroutines

@@ -38,7 +38,7 @@ Subject subject_of(const tunnel::Peer& peer) {
 // Whether somebody who follows a live recording should wait on.
 bool is_nothing_new(const v1::Response& response) {
   return response.has_read_recording() && response.read_recording().data().empty() &&
-         !response.read_recording().complete();
+         response.read_recording().tail().empty() && !response.read_recording().complete();
 }
 
 }  // namespace
@@ -213,6 +213,7 @@ awaitable<v1::Response> AuthServer::respond(const Subject* caller, const v1::Req
   }
   v1::Response response = co_await ask(caller, request, conversation);
   if (response.has_upload_chunk()) parts_.growth->grown(request->upload_chunk().session_id());
+  if (response.has_upload_tail()) parts_.growth->grown(request->upload_tail().session_id());
   co_return response;
 }
 

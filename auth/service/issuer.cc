@@ -8,6 +8,8 @@
 namespace cairn::auth {
 namespace {
 
+constexpr int64_t kLongestSessionS = int64_t{30} * 86'400;
+constexpr int64_t kCosignerLifeS = int64_t{10} * 365 * 86'400;
 constexpr int64_t kBackdateS = 60;  // clocks differ; X509Authority does the same
 // What stands in the certificate of a person without logins: no account is called so, and an empty list would be valid
 // for every account.
@@ -29,6 +31,28 @@ Result<std::string> Issuer::host_certificate(const HostRecord& host, const std::
                                .not_before_wall_s = now,
                                .not_after_wall_s = now + lifetimes_.host.count()};
   return authorities_->hosts().issue(tls_public_key, order);
+}
+
+Result<std::string> Issuer::recording_certificate(const std::string& session_id, const std::string& node_id,
+                                                  const std::string& signing_key) const {
+  const int64_t now = clock_->wall_s();
+  const CertificateOrder order{.uri = "cairn://" + cluster_ + "/session/" + session_id,
+                               .dns = {},
+                               .common_name = session_id,
+                               .unit = node_id,
+                               .not_before_wall_s = now,
+                               .not_after_wall_s = now + kLongestSessionS};
+  return authorities_->hosts().issue_signer(signing_key, order);
+}
+
+Result<std::string> Issuer::cosigner_certificate(const std::string& signing_key) const {
+  const int64_t now = clock_->wall_s();
+  const CertificateOrder order{.uri = "cairn://" + cluster_ + "/log",
+                               .dns = {},
+                               .common_name = cluster_ + "/log",
+                               .not_before_wall_s = now,
+                               .not_after_wall_s = now + kCosignerLifeS};
+  return authorities_->hosts().issue_signer(signing_key, order);
 }
 
 Result<enroll::v1::LoginResponse> Issuer::user_certificates(const enroll::v1::LoginRequest& request,

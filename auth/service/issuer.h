@@ -38,6 +38,13 @@ class Issuer {
   Result<enroll::v1::LoginResponse> user_certificates(const enroll::v1::LoginRequest& request,
                                                       const std::vector<std::string>& logins) const;
 
+  // For the key with which one session's recording is signed; DER.
+  //   fails  kInvalid: not an Ed25519 key
+  Result<std::string> recording_certificate(const std::string& session_id, const std::string& node_id,
+                                            const std::string& signing_key) const;
+  // For the key with which auth cosigns, for ten years; DER.
+  Result<std::string> cosigner_certificate(const std::string& signing_key) const;
+
   // Auth's own identity, with a fresh key.
   Result<tunnel::Identity> own_identity() const;
 

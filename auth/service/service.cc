@@ -89,6 +89,7 @@ Service::Answer Service::dispatch(const Subject& caller, const v1::Request& requ
     case v1::Request::kAppendAudit: return append_audit(caller, request.append_audit());
     case v1::Request::kOpenUpload: return open_upload(caller, request.open_upload());
     case v1::Request::kUploadChunk: return upload_chunk(caller, request.upload_chunk());
+    case v1::Request::kUploadTail: return upload_tail(caller, request.upload_tail());
     case v1::Request::kListSessions: return list_sessions(caller, request.list_sessions());
     case v1::Request::kReadRecording: return read_recording(caller, request.read_recording(), conversation);
     case v1::Request::kSearchAudit: return search_audit(caller, request.search_audit());

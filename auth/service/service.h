@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "auth/access/authorize.h"
+#include "auth/recordings/cluster_keys.h"
 #include "auth/recordings/recordings.h"
 #include "auth/service/enrolment.h"
 #include "auth/service/issuer.h"
@@ -26,9 +27,11 @@ struct Conversation {
 class Service {
  public:
   // What is handed in outlives it.
-  Service(Store* store, Recordings* recordings, const Issuer* issuer, Enrolment* enrolment, const Clock* clock, Log log)
+  Service(Store* store, Recordings* recordings, const ClusterKeys* keys, const Issuer* issuer, Enrolment* enrolment,
+          const Clock* clock, Log log)
       : store_(store),
         recordings_(recordings),
+        keys_(keys),
         issuer_(issuer),
         enrolment_(enrolment),
         clock_(clock),
@@ -60,6 +63,7 @@ class Service {
   Answer list_sessions(const Subject& caller, const v1::ListSessionsRequest& request);
   Answer open_upload(const Subject& caller, const v1::OpenUploadRequest& request);
   Answer upload_chunk(const Subject& caller, const v1::UploadChunkRequest& request);
+  Answer upload_tail(const Subject& caller, const v1::UploadTailRequest& request);
   Answer read_recording(const Subject& caller, const v1::ReadRecordingRequest& request, Conversation& conversation);
   Result<std::string> session_called(const std::string& prefix);
 
@@ -89,6 +93,7 @@ class Service {
 
   Store* store_;
   Recordings* recordings_;
+  const ClusterKeys* keys_;
   const Issuer* issuer_;
   Enrolment* enrolment_;
   const Clock* clock_;

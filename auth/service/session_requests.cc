@@ -53,6 +53,10 @@ Service::Answer Service::grant_session(const Subject& caller, const v1::Authoriz
   const Result<v1::RecordingPolicy> policy = authorize(person, wanted, *store_);
   if (!policy) return fail(policy);
 
+  const Result<std::string> certificate =
+      issuer_->recording_certificate(request.session_id(), caller.id, request.recording_key());
+  if (!certificate) return fail(certificate, "recording_key");
+
   SessionRecord record;
   record.authorized_wall_ns = clock_->wall_ns();
   record.session.set_id(request.session_id());
@@ -67,8 +71,11 @@ Service::Answer Service::grant_session(const Subject& caller, const v1::Authoriz
   if (Result<void> added = store_->add_session(record, at(clock_->wall_ns(), std::move(event))); !added)
     return fail(added);
   v1::Response response;
-  response.mutable_authorize_session()->set_user(user);
-  *response.mutable_authorize_session()->mutable_policy() = *policy;
+  v1::AuthorizeSessionResponse& answer = *response.mutable_authorize_session();
+  answer.set_user(user);
+  *answer.mutable_policy() = *policy;
+  answer.set_recording_certificate(*certificate);
+  for (const std::string& recipient : keys_->recipients()) answer.add_recipients(recipient);
   return response;
 }
 
@@ -136,6 +143,15 @@ Service::Answer Service::upload_chunk(const Subject& caller, const v1::UploadChu
   return response;
 }
 
+Service::Answer Service::upload_tail(const Subject& caller, const v1::UploadTailRequest& request) {
+  if (const auto allowed = authorize(caller, ServeSessions{}, *store_); !allowed) return fail(allowed);
+  const Result<uint64_t> stored = recordings_->upload_tail(caller.id, request);
+  if (!stored) return fail(stored);
+  v1::Response response;
+  response.mutable_upload_tail()->set_offset(*stored);
+  return response;
+}
+
 Result<std::string> Service::session_called(const std::string& prefix) {
   const bool is_hex = prefix.find_first_not_of("0123456789abcdef-") == std::string::npos;
   if (prefix.size() < kMinPrefixChars || prefix.size() > kUuidChars || !is_hex) {
@@ -184,9 +200,23 @@ Service::Answer Service::read_recording(const Subject& caller, const v1::ReadRec
   v1::ReadRecordingResponse& read = *response.mutable_read_recording();
   read.set_session_id(*id);
   read.set_data(std::move(*bytes));
-  read.set_size(state->bytes);
+  const Result<uint64_t> proof_bytes = state->is_complete ? recordings_->proof_bytes(*id) : Result<uint64_t>(0);
+  if (!proof_bytes) return fail(proof_bytes);
+  read.set_size(state->bytes + *proof_bytes);
   // Of a node that was removed nothing more can come, complete or not.
   read.set_complete(state->is_complete || session.end_wall_s() != 0);
+  if (request.offset() == 0) {
+    Result<std::string> secret = recordings_->secret(*id);
+    // Encrypted to others, or not at all: whoever asks has the key, or needs none.
+    if (secret) read.set_secret(std::move(*secret));
+  }
+  if (!state->is_complete && request.offset() + read.data().size() >= state->bytes) {
+    Result<StoredTail> tail = recordings_->tail(*id);
+    if (!tail) return fail(tail);
+    const uint64_t known = request.tail_chunk() == tail->chunk ? request.tail_offset() : 0;
+    read.set_tail_chunk(tail->chunk);
+    if (known < tail->pieces.size()) read.set_tail(tail->pieces.substr(known));
+  }
   return response;
 }
 

@@ -14,6 +14,7 @@
 
 #include "auth/access/authorize.h"
 #include "auth/ca/authorities.h"
+#include "auth/recordings/cluster_keys.h"
 #include "auth/recordings/directory_chunk_store.h"
 #include "auth/recordings/recordings.h"
 #include "auth/service/enrolment.h"
@@ -97,10 +98,13 @@ struct Auth {
         std::make_unique<Authorities>(Authorities::open(folder.path() / "ca", cluster, clock.wall_s()).value());
     store = open_sqlite_store(folder.path() / "auth.db", 4, clock).value();
     chunks = DirectoryChunkStore::open(folder.path() / "recordings").value();
-    recordings = std::make_unique<Recordings>(store.get(), chunks.get(), &clock, log);
     issuer = std::make_unique<Issuer>(authorities.get(), cluster, Lifetimes{}, &clock);
+    keys = std::make_unique<ClusterKeys>(ClusterKeys::open(folder.path() / "ca", cluster, recipients).value());
+    keys->set_signer_certificate(issuer->cosigner_certificate(keys->signer_public_key()).value());
+    recordings = std::make_unique<Recordings>(store.get(), chunks.get(), keys.get(), &clock, log);
     enrolment = std::make_unique<Enrolment>(store.get(), issuer.get(), &clock, log);
-    service = std::make_unique<Service>(store.get(), recordings.get(), issuer.get(), enrolment.get(), &clock, log);
+    service = std::make_unique<Service>(store.get(), recordings.get(), keys.get(), issuer.get(), enrolment.get(),
+                                        &clock, log);
   }
 
   v1::Response ask(const Subject& who, const v1::Request& request) { return service->answer(who, request, talk); }
@@ -181,6 +185,7 @@ struct Auth {
     wanted.set_login(login);
     wanted.set_ssh_certificate(ssh_certificate(name, {login}));
     wanted.set_client_address("192.0.2.7:5000");
+    wanted.set_recording_key(signing_key.public_bytes());
     return ask(node, request);
   }
 
@@ -198,6 +203,9 @@ struct Auth {
   std::unique_ptr<Authorities> authorities;
   std::unique_ptr<Store> store;
   std::unique_ptr<DirectoryChunkStore> chunks;
+  std::vector<std::string> recipients = {"cluster"};
+  recorder::Ed25519Key signing_key = recorder::Ed25519Key::generate();
+  std::unique_ptr<ClusterKeys> keys;
   std::unique_ptr<Recordings> recordings;
   std::unique_ptr<Issuer> issuer;
   std::unique_ptr<Enrolment> enrolment;

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "auth/tests/auth_fixture.h"
 #include "recorder/chunk.h"
+#include "recorder/chunk_builder.h"
 
 namespace cairn::auth {
 
@@ -56,24 +58,44 @@ struct TestRecording {
     return event;
   }
 
+  // Each continues the chunk of the number before that was made last.
   std::string chunk(uint64_t number, const std::vector<recorder::Event>& events, bool is_final = false) const {
-    recorder::Batch batch;
-    for (const recorder::Event& event : events) *batch.add_events() = event;
-    recorder::ChunkHeader header;
-    header.is_final = is_final;
-    header.session = uuid_bytes(session_id);
-    header.number = number;
-    return recorder::encode_chunk(header, batch).value();
+    const recorder::ChunkPlace place{.session = uuid_bytes(session_id),
+                                     .number = number,
+                                     .previous = number == 0 ? "" : leaves[number - 1],
+                                     .anchor = kBootNs};
+    std::string made;
+    if (number == 0) {
+      recorder::Opening opening;
+      *opening.mutable_begin() = events[0];
+      opening.set_certificate(certificate);
+      made = recorder::encode_opening(place, opening);
+    } else if (is_final) {
+      recorder::Closing closing;
+      *closing.mutable_end() = events[0];
+      made = recorder::encode_closing(place, closing, {});
+    } else {
+      made = recorder::encode_plain_events(place, events, {});
+    }
+    if (const auto view = recorder::check_chunk(made)) leaves[number] = recorder::leaf_hash(*view);
+    return made;
   }
 
-  // Begin with the command, `middle` chunks of output, the end 90 s after the beginning.
+  // Begin, `middle` chunks of output, the first of which has the command, the end 90 s after the beginning.
   std::vector<std::string> chunks(uint64_t middle = 2, const std::string& command = "uptime") const {
     std::vector<std::string> all;
-    all.push_back(chunk(0, {begin(), channel(command)}));
-    for (uint64_t i = 1; i <= middle; ++i) all.push_back(chunk(i, {output(i)}));
+    all.push_back(chunk(0, {begin()}));
+    for (uint64_t i = 1; i <= middle; ++i) {
+      std::vector<recorder::Event> events = {output(i)};
+      if (i == 1) events.insert(events.begin(), channel(command));
+      all.push_back(chunk(i, events));
+    }
     all.push_back(chunk(middle + 1, {end(90)}, true));
     return all;
   }
+
+  std::string certificate;
+  mutable std::map<uint64_t, std::string> leaves;
 };
 
 // A cluster with a node and a person who may log in there, and a session that auth has allowed.
@@ -91,6 +113,7 @@ struct Archive : Auth {
     made.wall_ns = clock.wall_ns();
     const v1::Response response = authorize_session(node, made.session_id, made.user, made.login);
     EXPECT_TRUE(response.has_authorize_session()) << response.error().message();
+    made.certificate = response.authorize_session().recording_certificate();
     return made;
   }
 

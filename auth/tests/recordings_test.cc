@@ -113,7 +113,7 @@ TEST_F(Upload, RefusesWhatIsNotTheChunkThatItSays) {
   TestRecording other = archive_.recording;
   other.session_id = random_uuid();
   EXPECT_THAT(message_of(archive_.upload(0, other.chunks()[0])),
-              HasSubstr("chunk 0 belongs to session " + other.session_id));
+              HasSubstr("chunk 0: it belongs to session " + other.session_id));
   EXPECT_THAT(message_of(archive_.upload(1, begin)), HasSubstr("chunk 1 says that it is number 0"));
   EXPECT_THAT(message_of(archive_.upload(0, begin + "x")), HasSubstr("chunk 0: "));
   EXPECT_THAT(message_of(archive_.upload(0, "")), HasSubstr("chunk 0: "));
@@ -133,14 +133,23 @@ TEST_F(Upload, RefusesARecordingOfAnotherThanTheAuthorizedSession) {
     return message_of(archive_.upload(0, lie.chunk(0, {lie.begin()})));
   };
   EXPECT_EQ(refused([](TestRecording& lie) { lie.user = "bob"; }),
-            "the recording names user \"bob\", and auth has authorized \"alice\"");
+            "chunk 0: the recording names user \"bob\", and auth has authorized \"alice\"");
   EXPECT_THAT(refused([](TestRecording& lie) { lie.login = "root"; }), HasSubstr("login \"root\""));
   EXPECT_THAT(refused([](TestRecording& lie) { lie.node_id = "x"; }), HasSubstr("node \"x\""));
   EXPECT_THAT(message_of(archive_.upload(0, archive_.recording.chunk(0, {TestRecording::output(1)}))),
-              HasSubstr("does not begin with the recording's Begin"));
+              HasSubstr("does not say whose recording it begins"));
   EXPECT_TRUE(archive_.upload(0, archive_.recording.chunks()[0]));
   EXPECT_THAT(message_of(archive_.upload(1, archive_.recording.chunk(1, {TestRecording::output(1)}, true))),
-              HasSubstr("does not end with the recording's End"));
+              HasSubstr("holds no End"));
+}
+
+TEST_F(Upload, RefusesAChunkThatDoesNotContinueTheOneBefore) {
+  const std::vector<std::string> chunks = archive_.recording.chunks();
+  upload_all({chunks[0], chunks[1]});
+  archive_.recording.leaves[1] = std::string(32, 'x');
+  EXPECT_THAT(message_of(archive_.upload(2, archive_.recording.chunk(2, {TestRecording::output(2)}))),
+              HasSubstr("does not continue the chunk before it"));
+  EXPECT_TRUE(archive_.upload(2, chunks[2]));
 }
 
 TEST_F(Upload, IsForTheNodeOfTheSessionAlone) {
@@ -179,7 +188,7 @@ TEST_P(TornRecording, KeepsWholeChunksAndTakesTheRestAgain) {
 
 INSTANTIATE_TEST_SUITE_P(Cuts, TornRecording,
                          testing::Values(Tear{"one_byte", 1, false}, Tear{"inside_the_header", 40, false},
-                                         Tear{"inside_the_payload", 70, false},
+                                         Tear{"inside_the_payload", 200, false},
                                          Tear{"whole_but_zeroed", 1 << 20, true}),
                          [](const auto& info) { return std::string(info.param.name); });
 
@@ -250,7 +259,7 @@ TEST_F(Upload, ToADiskThatIsFullIsNotAcknowledgedAndGoesOnLater) {
   {
     const auto store = DirectoryChunkStore::open(mount / "recordings").value();
     const std::string filler(8192, 'x');
-    const auto header = [](const std::string& chunk) { return recorder::check_chunk(chunk).value(); };
+    const auto header = [](const std::string& chunk) { return recorder::check_chunk(chunk).value().header; };
     ASSERT_TRUE(store->append(archive_.recording.session_id, header(chunks[0]), chunks[0]));
     std::ignore = write_file_atomically(mount / "filler", filler.substr(0, 4096), 0600);
     std::string big = archive_.recording.chunk(1, {[] {

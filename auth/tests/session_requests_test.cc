@@ -26,6 +26,7 @@ class Sessions : public testing::Test {
     request.mutable_authorize_session()->set_session_id(random_uuid());
     request.mutable_authorize_session()->set_login(login);
     request.mutable_authorize_session()->set_ssh_certificate(certificate);
+    request.mutable_authorize_session()->set_recording_key(archive_.signing_key.public_bytes());
     return archive_.ask(archive_.node, request);
   }
 
@@ -90,11 +91,13 @@ TEST_F(Sessions, AreListedToTheirOwnerAndToAuditors) {
 }
 
 TEST_F(Sessions, ShowWhatHasArrivedWhileTheyLive) {
-  ASSERT_TRUE(archive_.upload(0, archive_.recording.chunks()[0]));
+  const std::vector<std::string> chunks = archive_.recording.chunks();
+  ASSERT_TRUE(archive_.upload(0, chunks[0]));
+  ASSERT_TRUE(archive_.upload(1, chunks[1]));
   const v1::Response response = list(alice_);
   const v1::Session& session = response.list_sessions().sessions(0);
-  EXPECT_EQ(session.recording_chunks(), 1U);
-  EXPECT_EQ(session.recording_bytes(), archive_.recording.chunks()[0].size());
+  EXPECT_EQ(session.recording_chunks(), 2U);
+  EXPECT_EQ(session.recording_bytes(), chunks[0].size() + chunks[1].size());
   EXPECT_EQ(session.end_wall_s(), 0);
   EXPECT_EQ(session.command(), "uptime");
 }

@@ -5,6 +5,7 @@
 
 #include "cli/player/recording_source.h"
 #include "cli/remote/auth_session.h"
+#include "recorder/recording_decoder.h"
 
 namespace cairn::cli {
 
@@ -15,17 +16,25 @@ class AuthSource final : public RecordingSource {
 
   // `session`: a UUID or a unique beginning of at least 4 characters.
   //   fails  kNotFound: auth knows no such session; and as Open does.
-  static Result<std::unique_ptr<AuthSource>> open(Open open_auth, std::string session);
+  //   unlock  asked for the keys when auth has none
+  static Result<std::unique_ptr<AuthSource>> open(Open open_auth, std::string session, recorder::Unlock unlock);
 
   Result<Piece> read(uint64_t offset, std::chrono::milliseconds wait) override;
+  Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening& opening) override;
   std::string name() const override { return "session " + session_; }
 
  private:
-  AuthSource(Open open_auth, std::string session) : open_auth_(std::move(open_auth)), session_(std::move(session)) {}
+  AuthSource(Open open_auth, std::string session, recorder::Unlock unlock)
+      : open_auth_(std::move(open_auth)), session_(std::move(session)), unlock_(std::move(unlock)) {}
+  Piece piece_of(auth::v1::ReadRecordingResponse response);
   Result<auth::v1::ReadRecordingResponse> ask(uint64_t offset, uint32_t limit, std::chrono::milliseconds wait);
 
   Open open_auth_;
   std::string session_;
+  recorder::Unlock unlock_;
+  std::string secret_;  // as auth gave it; empty: it has none
+  uint64_t tail_chunk_ = 0;
+  uint64_t tail_bytes_ = 0;
   std::optional<AuthSession> auth_;  // opened when it is needed
 };
 

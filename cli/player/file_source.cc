@@ -10,24 +10,28 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "recorder/recording_writer.h"
+#include "recorder/tail_file.h"
+#include "recorder/tail_record.h"
 
 namespace cairn::cli {
 namespace {
 
 constexpr size_t kPieceBytes = 256 << 10;
+constexpr size_t kMaxTailBytes = size_t{256} << 20;
 constexpr std::chrono::milliseconds kLook{100};
 
 }  // namespace
 
-Result<std::unique_ptr<FileSource>> FileSource::open(std::filesystem::path path) {
+Result<std::unique_ptr<FileSource>> FileSource::open(std::filesystem::path path, recorder::Unlock unlock) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!file && errno == ENOENT) return fail(Errc::kNotFound, fmt::format("there is no file {}", path.string()));
   if (!file) return fail_errno(fmt::format("open {}", path.string()));
   struct stat status{};
   if (::fstat(file.get(), &status) != 0) return fail_errno(fmt::format("stat {}", path.string()));
   if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, fmt::format("{} is no regular file", path.string()));
-  return std::unique_ptr<FileSource>(new FileSource(std::move(path), std::move(file)));
+  return std::unique_ptr<FileSource>(new FileSource(std::move(path), std::move(file), std::move(unlock)));
 }
 
 Result<std::string> FileSource::read_once(uint64_t offset) const {
@@ -41,16 +45,39 @@ Result<std::string> FileSource::read_once(uint64_t offset) const {
   }
 }
 
+// What lies beside the file of the chunk that comes at its end.
+Result<void> FileSource::add_tail(Piece& piece) {
+  const Result<std::string> bytes = read_file(recorder::TailFile::path_for(path_), kMaxTailBytes);
+  if (!bytes && bytes.error().code == std::errc::no_such_file_or_directory) return {};
+  if (!bytes) return fail(bytes);
+  // The tail does not know how long the file is; its last chunk's number is that of what is open.
+  const std::optional<uint64_t> chunk = recorder::last_chunk_of_tail(*bytes);
+  if (!chunk) return {};
+  const recorder::TailContents contents = recorder::read_tail(*bytes, *chunk);
+  if (*chunk != tail_chunk_) tail_bytes_ = 0;
+  tail_chunk_ = piece.tail_chunk = *chunk;
+  if (contents.pieces.size() <= tail_bytes_) return {};
+  piece.tail = contents.pieces.substr(tail_bytes_);
+  tail_bytes_ = contents.pieces.size();
+  return {};
+}
+
 Result<RecordingSource::Piece> FileSource::read(uint64_t offset, std::chrono::milliseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
+  if (offset == 0) tail_bytes_ = 0;
   for (;;) {
     // Asked before reading: a writer that ends in between has written what the read then finds. A file that has gone
     // meanwhile (uploaded) has no writer either.
     const bool is_live = recorder::is_locked(path_).value_or(false);
     Result<std::string> bytes = read_once(offset);
     if (!bytes) return fail(bytes);
+    Piece piece{.bytes = std::move(*bytes), .is_live = is_live, .tail_chunk = 0, .tail = {}};
+    if (piece.bytes.empty()) {
+      if (Result<void> added = add_tail(piece); !added) return fail(added);
+    }
     const auto left = deadline - std::chrono::steady_clock::now();
-    if (!bytes->empty() || !is_live || left <= left.zero()) return Piece{std::move(*bytes), is_live};
+    const bool is_new = !piece.bytes.empty() || !piece.tail.empty();
+    if (is_new || !is_live || left <= left.zero()) return piece;
     std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(left, kLook));
   }
 }

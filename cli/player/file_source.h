@@ -4,23 +4,33 @@
 
 #include "base/unique_fd.h"
 #include "cli/player/recording_source.h"
+#include "recorder/recording_decoder.h"
 
 namespace cairn::cli {
 
 // A recording in a file: copied from somewhere, or a spool that a worker still writes (live while it holds its lock).
 class FileSource final : public RecordingSource {
  public:
-  static Result<std::unique_ptr<FileSource>> open(std::filesystem::path path);
+  //   unlock  asked for the keys of one that is encrypted
+  static Result<std::unique_ptr<FileSource>> open(std::filesystem::path path, recorder::Unlock unlock);
 
   Result<Piece> read(uint64_t offset, std::chrono::milliseconds wait) override;
+  Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening& opening) override {
+    return unlock_(opening);
+  }
   std::string name() const override { return path_.string(); }
 
  private:
-  FileSource(std::filesystem::path path, UniqueFd file) : path_(std::move(path)), file_(std::move(file)) {}
+  FileSource(std::filesystem::path path, UniqueFd file, recorder::Unlock unlock)
+      : path_(std::move(path)), file_(std::move(file)), unlock_(std::move(unlock)) {}
   Result<std::string> read_once(uint64_t offset) const;
+  Result<void> add_tail(Piece& piece);
 
   std::filesystem::path path_;
   UniqueFd file_;
+  recorder::Unlock unlock_;
+  uint64_t tail_chunk_ = 0;
+  uint64_t tail_bytes_ = 0;  // of its pieces that were given
 };
 
 }  // namespace cairn::cli

@@ -11,39 +11,38 @@
 namespace cairn::cli {
 namespace {
 
-using recording::v1::Batch;
 using recording::v1::Event;
 using testing::HasSubstr;
-using testing_support::chunk_of;
 using testing_support::kSecond;
 using testing_support::Ran;
 using testing_support::run_program;
 using testing_support::TemporaryFolder;
 
-// A recording in one chunk that says `issued` kernel events and holds number 1; `missing` of them stand in a gap.
+// A recording that says `issued` kernel events and holds number 1; `missing` of them stand in a gap.
 std::string recording_of(uint64_t issued, uint64_t missing) {
-  Batch batch;
-  Event& begin = *batch.add_events();
+  testing_support::ChunkMaker make;
+  Event begin;
   begin.set_boot_ns(kSecond);
   begin.mutable_begin()->set_session_id(testing_support::kSessionId);
-  Event& exit = *batch.add_events();
-  exit = testing_support::exit_at(2 * kSecond, 7);
-  exit.set_kernel_seq(1);
+  std::string bytes = make.begin(begin);
+  std::vector<Event> events = {testing_support::exit_at(2 * kSecond, 7)};
+  events[0].set_kernel_seq(1);
   if (missing > 0) {
-    Event& gap = *batch.add_events();
+    Event& gap = events.emplace_back();
     gap.set_boot_ns(3 * kSecond);
     gap.mutable_gap()->set_from_seq(2);
     gap.mutable_gap()->set_to_seq(1 + missing);
     gap.mutable_gap()->set_count(missing);
     gap.mutable_gap()->set_reason(recording::v1::GAP_REASON_RING_FULL);
   }
-  Event& end = *batch.add_events();
+  bytes += make.events(std::move(events));
+  Event end;
   end.set_boot_ns(4 * kSecond);
   end.mutable_end()->set_reason(recording::v1::END_REASON_COMPLETE);
   end.mutable_end()->set_kernel_issued(issued);
   end.mutable_end()->set_kernel_stored(1);
   end.mutable_end()->set_kernel_missing(missing);
-  return chunk_of(0, true, batch);
+  return bytes + make.end(end);
 }
 
 class PlayVerdict : public testing::Test {

@@ -239,7 +239,7 @@ TEST_F(Program, PlaysACutFileUpToTheCut) {
     const Ran ran = cairn({"play", file, format});
     EXPECT_EQ(ran.exit_code, 3);
     EXPECT_THAT(ran.out, HasSubstr("the beginning"));
-    EXPECT_THAT(ran.err, HasSubstr("is cut off: recording ends after 1 whole chunks (offset "));
+    EXPECT_THAT(ran.err, HasSubstr("is cut off: recording ends after 3 whole chunks (offset "));
   }
 }
 
@@ -258,7 +258,7 @@ TEST_F(Program, CountsACutFileAndRefusesIt) {
   const Ran ran = cairn({"recordings", "verify", write_recording(make_recording().first)});
   EXPECT_EQ(ran.exit_code, 3);
   EXPECT_THAT(ran.out, HasSubstr("complete          NO\n"));
-  EXPECT_THAT(ran.err, HasSubstr("recording ends after 1 whole chunks"));
+  EXPECT_THAT(ran.err, HasSubstr("recording ends after 2 whole chunks"));
 }
 
 TEST_F(Program, RefusesWhatIsNoRecording) {

@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include <CLI/CLI.hpp>
+
 #include "cli/player/recording_source.h"
 #include "cli/verbs/context.h"
 
@@ -12,6 +14,11 @@ namespace cairn::cli {
 bool names_a_file(const std::string& name);
 
 // The recording that a command line names: a file, or a session at auth.
-Result<std::unique_ptr<RecordingSource>> open_recording(const Context& context, const std::string& name);
+//   identity_file  of an age identity that it may be encrypted to; empty: auth is asked for the key, which it has when
+//                  the cluster is among the recipients
+Result<std::unique_ptr<RecordingSource>> open_recording(const Context& context, const std::string& name,
+                                                        const std::string& identity_file = "");
+
+void add_identity(CLI::App* verb, std::string& identity_file);
 
 }  // namespace cairn::cli

@@ -30,6 +30,7 @@ struct Options {
   std::string speed;
   std::string max_idle = "2";
   std::string events = "inline";
+  std::string identity;
   bool is_following = false;
   bool is_with_host = false;
 };
@@ -121,7 +122,7 @@ Result<int> play(const Context& context, const Options& options) {
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   const Result<PlayOptions> chosen = play_options(options, is_terminal);
   if (!chosen) return fail(chosen);
-  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording);
+  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording, options.identity);
   if (!source) return fail(source);
   RecordingFeed feed(std::move(*source));
   std::vector<recording::v1::Event> ledger;
@@ -167,6 +168,7 @@ void add_play_verb(CLI::App& app, Command& command) {
   verb->add_flag(
       "--with-host", options->is_with_host,
       "what daemons of its node executed meanwhile (audit search --kind=host.exec), up to a minute behind its end");
+  add_identity(verb, options->identity);
   add_format(verb, command);
   verb->callback(
       [&command, options] { command.run = [&command, options] { return play(command.context, *options); }; });

@@ -115,8 +115,8 @@ std::string verdict_text(const Verdict& verdict) {
   return text;
 }
 
-Result<int> verify(const Context& context, const std::string& name) {
-  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, name);
+Result<int> verify(const Context& context, const std::string& name, const std::string& identity) {
+  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, name, identity);
   if (!source) return fail(source);
   RecordingFeed feed(std::move(*source));
   const Result<Verdict> verdict = read_whole(feed);
@@ -160,8 +160,12 @@ void add_recording_verbs(CLI::App& app, Command& command) {
                              "cairn recordings verify 7c1e\ncairn recordings verify copied.rec --format=json");
   check->add_option("SESSION", *name, "a session's UUID, at least 4 characters of its beginning, or a file")
       ->required();
+  auto identity = std::make_shared<std::string>();
+  add_identity(check, *identity);
   add_format(check, command);
-  check->callback([&command, name] { command.run = [&command, name] { return verify(command.context, *name); }; });
+  check->callback([&command, name, identity] {
+    command.run = [&command, name, identity] { return verify(command.context, *name, *identity); };
+  });
 }
 
 }  // namespace cairn::cli

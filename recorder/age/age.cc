@@ -192,4 +192,23 @@ Result<std::string> age_decrypt(std::string_view file, std::string_view file_key
   return plaintext;
 }
 
+std::string age_decrypt_torn(std::string_view file, size_t whole_bytes, std::string_view file_key) {
+  const Result<AgeHeader> header = parse_age_header(file);
+  if (!header || !check_mac(*header, file_key)) return {};
+  std::string_view payload = file.substr(header->bytes);
+  if (payload.size() <= kPayloadNonceBytes) return {};
+  const Secret key = hkdf_sha256(file_key, payload.substr(0, kPayloadNonceBytes), "payload", kKeyBytes);
+  payload.remove_prefix(kPayloadNonceBytes);
+  // The last piece is marked in its nonce.
+  size_t left = whole_bytes - std::min(whole_bytes, header->bytes + kPayloadNonceBytes);
+  std::string plaintext;
+  for (uint64_t counter = 0; !payload.empty(); ++counter) {
+    const std::string_view piece = payload.substr(0, kAgeStreamBytes);
+    plaintext += chacha20(key.view(), stream_nonce(counter, left <= kAgeStreamBytes + kTagBytes), piece);
+    left -= std::min(left, kAgeStreamBytes + kTagBytes);
+    payload.remove_prefix(std::min(payload.size(), kAgeStreamBytes + kTagBytes));
+  }
+  return plaintext;
+}
+
 }  // namespace cairn::recorder

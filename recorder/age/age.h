@@ -73,4 +73,8 @@ Result<Secret> age_unwrap(std::string_view file, std::span<const AgeIdentity> id
 //   fails  kCorrupt: no age v1 file, made with another key, altered or cut
 Result<std::string> age_decrypt(std::string_view file, std::string_view file_key);
 
+// What can be read of a file that was cut: NOT proved to be what was encrypted, since the proof is what was cut off.
+//   whole_bytes  how long the file was
+std::string age_decrypt_torn(std::string_view file, size_t whole_bytes, std::string_view file_key);
+
 }  // namespace cairn::recorder

@@ -20,7 +20,7 @@ struct Checkpoint {
 
   std::string origin;  // "CLUSTER/recordings/SESSION_UUID"
   uint64_t size = 0;
-  std::string root;    // 32 bytes
+  std::string root;      // 32 bytes
   uint64_t wall_ns = 0;  // CLOCK_REALTIME of who signed; 0: not said
   std::optional<Open> open = std::nullopt;
 };

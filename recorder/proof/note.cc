@@ -82,8 +82,7 @@ std::string note_text(const SignedNote& note) {
 }
 
 void sign_note(SignedNote& note, const std::string& name, const Ed25519Key& key) {
-  note.signatures.push_back(
-      {.name = name, .bytes = key_id(name, kEd25519, key.public_bytes()) + key.sign(note.text)});
+  note.signatures.push_back({.name = name, .bytes = key_id(name, kEd25519, key.public_bytes()) + key.sign(note.text)});
 }
 
 void cosign_note(SignedNote& note, const std::string& name, const Ed25519Key& key, uint64_t wall_s) {

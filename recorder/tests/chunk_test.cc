@@ -5,42 +5,58 @@
 #include <functional>
 
 #include "base/bytes.h"
+#include "recorder/chunk_builder.h"
+#include "recorder/chunk_content.h"
 #include "recorder/chunk_index.h"
 #include "recorder/crc32c.h"
-#include "recorder/gap.h"
 #include "recorder/tests/test_recording.h"
 
 namespace cairn::recorder {
 namespace {
 
-std::string make_chunk() {
-  Batch batch;
-  *batch.add_events() = make_output(20, "hello");
-  *batch.add_events() = make_output(10, "world");
-  ChunkHeader header;
-  header.session = uuid_bytes(kSession);
-  header.number = 7;
-  return encode_chunk(header, batch).value();
+ChunkPlace some_place() {
+  return {.session = uuid_bytes(kSession), .number = 7, .previous = sha256("x"), .anchor = ClockAnchor(5, 4, 3)};
 }
 
-// Puts the checksum right, so that what lies behind it is reached.
+std::string make_chunk() {
+  return encode_plain_events(some_place(), {make_output(20'000, "hello"), make_output(10'000, "world")},
+                             {.settled = 9, .stored = 8});
+}
+
+// Puts the checksums right, so that what lies behind them is reached.
 std::string resealed(std::string chunk) {
-  write_le32(chunk.data() + 60, 0);
-  write_le32(chunk.data() + 60, crc32c(chunk));
+  write_le32(chunk.data() + 160, crc32c(std::string_view(chunk).substr(kChunkHeaderBytes)));
+  write_le32(chunk.data() + 164, crc32c(std::string_view(chunk).substr(0, 164)));
   return chunk;
+}
+
+Result<ChunkContent> read(std::string_view bytes) {
+  const Result<ChunkView> chunk = check_chunk(bytes);
+  if (!chunk) return fail(chunk);
+  return read_chunk(*chunk, nullptr);
 }
 
 TEST(Chunk, ComesBackAsItWas) {
   const std::string chunk = make_chunk();
-  const ChunkHeader header = check_chunk(chunk).value();
+  const ChunkView view = check_chunk(chunk).value();
+  const ChunkHeader& header = view.header;
   EXPECT_EQ(header.number, 7u);
   EXPECT_EQ(header.events, 2u);
-  EXPECT_EQ(header.first_boot_ns, 10u);
-  EXPECT_EQ(header.last_boot_ns, 20u);
+  EXPECT_EQ(header.first_boot_ns, 10'000u);
+  EXPECT_EQ(header.last_boot_ns, 20'000u);
+  EXPECT_EQ(header.anchor, ClockAnchor(5, 4, 3));
   EXPECT_EQ(header.size(), chunk.size());
-  EXPECT_FALSE(header.is_final);
+  EXPECT_FALSE(header.is_final());
+  EXPECT_TRUE(header.has_kind(Event::kOutput));
+  EXPECT_FALSE(header.has_kind(Event::kExec));
   EXPECT_EQ(uuid_text(header.session), kSession);
-  EXPECT_EQ(decode_chunk(chunk).value().events(0).output().data(), "hello");
+  const ChunkMeta meta = parse_meta(view).value();
+  EXPECT_EQ(meta.output_bytes(), 10u);
+  EXPECT_EQ(meta.kernel_settled(), 9u);
+  EXPECT_EQ(meta.kernel_stored(), 8u);
+  const ChunkContent content = read(chunk).value();
+  EXPECT_TRUE(content.is_verified);
+  EXPECT_EQ(content.events.at(0).output().data(), "hello");
 }
 
 TEST(Chunk, ShowsEveryFlippedBit) {
@@ -49,7 +65,6 @@ TEST(Chunk, ShowsEveryFlippedBit) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
     EXPECT_FALSE(check_chunk(bad)) << "bit " << bit;
-    EXPECT_FALSE(decode_chunk(bad)) << "bit " << bit;
   }
 }
 
@@ -61,11 +76,19 @@ TEST(Chunk, ShowsEveryMissingAndEveryAdditionalByte) {
   EXPECT_EQ(code_of(check_chunk(good + "x")), Errc::kCorrupt);
 }
 
-TEST(Chunk, IsRefusedWhenTheBatchIsEmptyOrTooLarge) {
-  EXPECT_EQ(code_of(encode_chunk({}, Batch())), Errc::kInvalid);
-  Batch batch;
-  *batch.add_events() = make_output(1, std::string(kMaxRawBytes, 'x'));
-  EXPECT_EQ(code_of(encode_chunk({}, batch)), Errc::kTooLarge);
+TEST(Chunk, HasALeafThatCoversEveryByte) {
+  const std::string good = make_chunk();
+  const std::string leaf = leaf_hash(check_chunk(good).value());
+  for (size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(~bad[at]);
+    const ChunkView view{
+        .header = check_chunk(good).value().header,
+        .bytes = bad,
+        .meta = {},
+        .payload = std::string_view(bad).substr(kChunkHeaderBytes + check_chunk(good).value().header.meta_bytes)};
+    EXPECT_NE(leaf_hash(view), leaf) << at;
+  }
 }
 
 struct Forgery {
@@ -76,10 +99,10 @@ struct Forgery {
 
 class ForgedChunk : public testing::TestWithParam<Forgery> {};
 
-TEST_P(ForgedChunk, IsRefusedThoughItsChecksumIsRight) {
+TEST_P(ForgedChunk, IsRefusedThoughItsChecksumsAreRight) {
   std::string chunk = make_chunk();
   GetParam().forge(chunk);
-  const Result<Batch> decoded = decode_chunk(resealed(chunk));
+  const Result<ChunkContent> decoded = read(resealed(chunk));
   ASSERT_FALSE(decoded);
   EXPECT_EQ(code_of(decoded), GetParam().code) << decoded.error().message;
 }
@@ -88,32 +111,39 @@ std::function<void(std::string&)> with_le32(size_t at, uint32_t value) {
   return [at, value](std::string& chunk) { write_le32(chunk.data() + at, value); };
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Forgeries, ForgedChunk,
-    testing::Values(Forgery{"other_version", with_le32(4, 2), Errc::kUnsupported},
-                    Forgery{"unknown_flag", with_le32(4, 1 | 2 << 16), Errc::kCorrupt},
-                    Forgery{"no_raw_bytes", with_le32(48, 0), Errc::kCorrupt},
-                    Forgery{"too_many_raw_bytes", with_le32(48, kMaxRawBytes + 1), Errc::kCorrupt},
-                    Forgery{"other_raw_bytes", with_le32(48, 31), Errc::kCorrupt},
-                    Forgery{"no_stored_bytes", with_le32(52, 0), Errc::kCorrupt},
-                    Forgery{"too_many_stored_bytes", with_le32(52, kMaxStoredBytes + 1), Errc::kCorrupt},
-                    Forgery{"no_events", with_le32(56, 0), Errc::kCorrupt},
-                    Forgery{"one_event_less", with_le32(56, 1), Errc::kCorrupt},
-                    Forgery{"more_events_than_bytes", with_le32(56, 0xffffffff), Errc::kCorrupt},
-                    Forgery{"other_first_time", with_le32(32, 9), Errc::kCorrupt},
-                    Forgery{"other_last_time", with_le32(40, 21), Errc::kCorrupt},
-                    Forgery{"ends_before_it_begins", with_le32(40, 9), Errc::kCorrupt},
-                    Forgery{"no_zstd_frame", with_le32(64, 0), Errc::kCorrupt},
-                    Forgery{"two_frames",
-                            [](std::string& chunk) {
-                              const std::string skippable = from_hex("502a4d1800000000").value();
-                              chunk += skippable;
-                              write_le32(chunk.data() + 52, read_le32(chunk.data() + 52) + 8);
-                            },
-                            Errc::kCorrupt},
-                    Forgery{"garbage_in_the_frame",
-                            [](std::string& chunk) { chunk[75] = static_cast<char>(~chunk[75]); }, Errc::kCorrupt}),
-    [](const auto& forgery) { return std::string(forgery.param.name); });
+std::function<void(std::string&)> with_byte(size_t at, char value) {
+  return [at, value](std::string& chunk) { chunk[at] = value; };
+}
+
+INSTANTIATE_TEST_SUITE_P(Forgeries, ForgedChunk,
+                         testing::Values(Forgery{"other_version", with_byte(4, 3), Errc::kUnsupported},
+                                         Forgery{"unknown_type", with_byte(6, 9), Errc::kUnsupported},
+                                         Forgery{"unknown_form", with_byte(7, 9), Errc::kUnsupported},
+                                         Forgery{"a_beginning_in_the_middle", with_byte(6, 0), Errc::kCorrupt},
+                                         Forgery{"encrypted_in_word_alone", with_byte(7, 1), Errc::kDenied},
+                                         Forgery{"pieces_in_word_alone", with_byte(7, 2), Errc::kCorrupt},
+                                         Forgery{"no_raw_bytes", with_le32(80, 0), Errc::kCorrupt},
+                                         Forgery{"too_many_raw_bytes", with_le32(80, kMaxRawBytes + 1), Errc::kCorrupt},
+                                         Forgery{"other_raw_bytes", with_le32(80, 31), Errc::kCorrupt},
+                                         Forgery{"no_payload", with_le32(88, 0), Errc::kCorrupt},
+                                         Forgery{"too_much_payload", with_le32(88, kMaxPayloadBytes + 1),
+                                                 Errc::kCorrupt},
+                                         Forgery{"too_many_facts", with_le32(84, kMaxMetaBytes + 1), Errc::kCorrupt},
+                                         Forgery{"no_events", with_le32(92, 0), Errc::kCorrupt},
+                                         Forgery{"one_event_less", with_le32(92, 1), Errc::kCorrupt},
+                                         Forgery{"too_many_events", with_le32(92, 0xffffffff), Errc::kCorrupt},
+                                         Forgery{"other_first_time", with_le32(32, 9), Errc::kCorrupt},
+                                         Forgery{"other_last_time", with_le32(40, 21'000), Errc::kCorrupt},
+                                         Forgery{"ends_before_it_begins", with_le32(40, 9), Errc::kCorrupt},
+                                         Forgery{"other_content", with_le32(128, 9), Errc::kCorrupt},
+                                         Forgery{"two_frames",
+                                                 [](std::string& chunk) {
+                                                   const std::string skippable = from_hex("502a4d1800000000").value();
+                                                   chunk += skippable;
+                                                   write_le32(chunk.data() + 88, read_le32(chunk.data() + 88) + 8);
+                                                 },
+                                                 Errc::kCorrupt}),
+                         [](const auto& forgery) { return std::string(forgery.param.name); });
 
 TEST(ChunkIndex, StaysSmallAndCoversEveryChunk) {
   ChunkIndex index;
@@ -141,7 +171,7 @@ TEST(ChunkIndex, StaysSmallAndCoversEveryChunk) {
   EXPECT_FALSE(index.matches(end));
 }
 
-// The final chunk cannot be split: the largest index and as many gaps as one chunk takes must fit.
+// The final chunk cannot be split: the largest index must fit.
 TEST(ChunkIndex, FitsIntoTheFinalChunkAtItsLargest) {
   constexpr uint64_t kHuge = ~uint64_t{0};
   ChunkIndex index;
@@ -150,12 +180,9 @@ TEST(ChunkIndex, FitsIntoTheFinalChunkAtItsLargest) {
   header.last_boot_ns = kHuge;
   header.events = ~uint32_t{0};
   for (size_t i = 0; i < ChunkIndex::kMaxEntries; ++i) index.add(kHuge, header);
-  Batch batch;
-  for (size_t i = 0; i < kMaxGapsPerChunk; ++i) {
-    *batch.add_events() = gap_event(kHuge, {1, kHuge}, recording::v1::GAP_REASON_SPOOL_FULL);
-  }
-  index.copy_to(*batch.add_events()->mutable_end());
-  EXPECT_LT(batch.ByteSizeLong(), kMaxRawBytes - 1000) << "the totals need room too";
+  Closing closing;
+  index.copy_to(*closing.mutable_end()->mutable_end());
+  EXPECT_LT(closing.ByteSizeLong(), kMaxRawBytes - 1000) << "the totals need room too";
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "recorder/chunk_builder.h"
+#include "recorder/crc32c.h"
 #include "recorder/tests/test_recording.h"
 
 namespace cairn::recorder {
@@ -23,28 +25,34 @@ const std::filesystem::path& page_path() {
 
 std::string page() { return read_file(page_path(), 1 << 20).value(); }
 
-// The shortest recording there is: Begin, and an End that found nothing more.
+// The shortest recording there is: Begin, and an End that found nothing more; and between them a chunk of one event.
 std::string example_recording() {
-  Batch first;
-  Event& begin = *first.add_events();
+  const auto place = [](uint64_t number, const std::string& before) {
+    ChunkPlace place{.session = uuid_bytes(kSession),
+                     .number = number,
+                     .previous = {},
+                     .anchor = ClockAnchor(1'000'000'000, 1'000'000'000, 1'700'000'000'000'000'000)};
+    if (!before.empty()) place.previous = leaf_hash(check_chunk(before).value());
+    return place;
+  };
+  Opening opening;
+  Event& begin = *opening.mutable_begin();
   begin.set_boot_ns(1'000'000'000);
   begin.mutable_begin()->set_session_id(std::string(kSession));
   begin.mutable_begin()->set_user("alice");
-  ChunkHeader header;
-  header.session = uuid_bytes(kSession);
-  const std::string first_chunk = encode_chunk(header, first).value();
-
-  Batch last;
-  Event& end = *last.add_events();
+  const std::string first = encode_opening(place(0, ""), opening);
+  const std::string second = encode_plain_events(place(1, first), {make_output(1'500'000'000, "$ ")}, {});
+  Closing closing;
+  Event& end = *closing.mutable_end();
   end.set_boot_ns(2'000'000'000);
   end.mutable_end()->set_reason(recording::v1::END_REASON_COMPLETE);
+  end.mutable_end()->set_output_bytes(2);
   auto& entry = *end.mutable_end()->add_index();
-  entry.set_first_boot_ns(1'000'000'000);
-  entry.set_last_boot_ns(1'000'000'000);
+  entry.set_file_offset(first.size());
+  entry.set_first_boot_ns(1'500'000'000);
+  entry.set_last_boot_ns(1'500'000'000);
   entry.set_events(1);
-  header.number = 1;
-  header.is_final = true;
-  return first_chunk + encode_chunk(header, last).value();
+  return first + second + encode_closing(place(2, second), closing, {});
 }
 
 std::string dump(std::string_view bytes) {
@@ -90,9 +98,10 @@ TEST(FormatPage, HasAnExampleThatPlays) {
   }
   const Played played = play(from_hex(hex).value());
   ASSERT_TRUE(played.end) << played.end.error().message;
-  ASSERT_EQ(played.events.size(), 2u);
+  ASSERT_EQ(played.events.size(), 3u);
   EXPECT_EQ(played.events[0].begin().user(), "alice");
-  EXPECT_EQ(played.events[1].end().index_size(), 1);
+  EXPECT_EQ(played.events[1].output().data(), "$ ");
+  EXPECT_EQ(played.events[2].end().index_size(), 1);
 }
 
 // One row of the page's table: "| 24 | 8 | number |".
@@ -104,20 +113,27 @@ void expect_row(size_t offset, size_t size, std::string_view field) {
 TEST(FormatPage, HasTheOffsetsOfTheHeader) {
   std::string bytes(kChunkHeaderBytes, '\0');
   bytes.replace(0, 4, "CRNR");
-  write_le32(bytes.data() + 4, 1 | 1 << 16);
+  bytes[4] = 2;
+  bytes[6] = 2;
+  bytes[7] = 1;
   bytes[8] = 0x42;
-  write_le64(bytes.data() + 24, 5);
-  write_le64(bytes.data() + 32, 6);
-  write_le64(bytes.data() + 40, 7);
-  write_le32(bytes.data() + 48, 100);
-  write_le32(bytes.data() + 52, 8);
-  write_le32(bytes.data() + 56, 9);
-  write_le32(bytes.data() + 60, 10);
+  bytes[96] = 0x43;
+  bytes[128] = 0x44;
+  const std::vector<size_t> longs = {24, 32, 40, 48, 56, 64, 72};
+  for (size_t i = 0; i < longs.size(); ++i) write_le64(bytes.data() + longs[i], i + 5);
+  write_le32(bytes.data() + 80, 100);
+  write_le32(bytes.data() + 84, 8);
+  write_le32(bytes.data() + 88, 9);
+  write_le32(bytes.data() + 92, 10);
+  write_le32(bytes.data() + 160, 11);
+  write_le32(bytes.data() + 164, crc32c(std::string_view(bytes).substr(0, 164)));
   const ChunkHeader header = parse_chunk_header(bytes).value();
   expect_row(0, 4, "magic");
   expect_row(4, 2, "version");
-  expect_row(6, 2, "flags");
-  EXPECT_TRUE(header.is_final);
+  expect_row(6, 1, "type");
+  EXPECT_EQ(header.type, ChunkType::kEnd);
+  expect_row(7, 1, "form");
+  EXPECT_EQ(header.form, PayloadForm::kAge);
   expect_row(8, 16, "session");
   EXPECT_EQ(header.session[0], 0x42);
   expect_row(24, 8, "number");
@@ -126,19 +142,32 @@ TEST(FormatPage, HasTheOffsetsOfTheHeader) {
   EXPECT_EQ(header.first_boot_ns, 6u);
   expect_row(40, 8, "last_boot_ns");
   EXPECT_EQ(header.last_boot_ns, 7u);
-  expect_row(48, 4, "raw_bytes");
+  expect_row(48, 8, "anchor_boot_ns");
+  expect_row(56, 8, "anchor_mono_ns");
+  expect_row(64, 8, "anchor_wall_ns");
+  EXPECT_EQ(header.anchor, ClockAnchor(8, 9, 10));
+  expect_row(72, 8, "kinds");
+  EXPECT_EQ(header.kinds, 11u);
+  expect_row(80, 4, "raw_bytes");
   EXPECT_EQ(header.raw_bytes, 100u);
-  expect_row(52, 4, "stored_bytes");
-  EXPECT_EQ(header.stored_bytes, 8u);
-  expect_row(56, 4, "events");
-  EXPECT_EQ(header.events, 9u);
-  expect_row(60, 4, "crc32c");
-  EXPECT_EQ(header.crc32c, 10u);
+  expect_row(84, 4, "meta_bytes");
+  EXPECT_EQ(header.meta_bytes, 8u);
+  expect_row(88, 4, "payload_bytes");
+  EXPECT_EQ(header.payload_bytes, 9u);
+  expect_row(92, 4, "events");
+  EXPECT_EQ(header.events, 10u);
+  expect_row(96, 32, "previous");
+  EXPECT_EQ(header.previous[0], 0x43);
+  expect_row(128, 32, "content");
+  EXPECT_EQ(header.content[0], 0x44);
+  expect_row(160, 4, "body_crc");
+  EXPECT_EQ(header.body_crc, 11u);
+  expect_row(164, 4, "header_crc");
 }
 
 TEST(FormatPage, HasTheLimits) {
   EXPECT_NE(page().find(fmt::format("raw_bytes ≤ {}", kMaxRawBytes)), std::string::npos);
-  EXPECT_NE(page().find(fmt::format("stored_bytes ≤ {}", kMaxStoredBytes)), std::string::npos);
+  EXPECT_NE(page().find(fmt::format("payload_bytes ≤ {}", kMaxPayloadBytes)), std::string::npos);
   EXPECT_NE(page().find(fmt::format("at most {} entries", ChunkIndex::kMaxEntries)), std::string::npos);
 }
 

@@ -22,14 +22,14 @@ std::string noise(size_t count, unsigned seed) {
 }
 
 TEST_F(FullSpool, WritesNothingBeyondTheQuotaAndKeepsWhatWaits) {
-  RecordingWriter writer = make_writer(1000);
+  RecordingWriter writer = make_writer({.quota_bytes = 1000});
   writer.add(make_output(kStartNs, noise(5000, 1)));
   const uint64_t before = writer.bytes();
-  EXPECT_EQ(code_of(writer.flush_all()), Errc::kSpoolFull);
+  EXPECT_EQ(code_of(writer.flush_all(kStartNs)), Errc::kSpoolFull);
   EXPECT_EQ(writer.bytes(), before);
   EXPECT_EQ(std::filesystem::file_size(path_), before);
   writer.set_quota(kPlenty);
-  ASSERT_TRUE(writer.flush_all());
+  ASSERT_TRUE(writer.flush_all(kStartNs));
   ASSERT_TRUE(writer.seal(END_REASON_COMPLETE, 0, kStartNs + 1));
   const Summary summary = summarize(path_).value();
   EXPECT_EQ(summary.totals.output_bytes, 5000u);
@@ -37,7 +37,7 @@ TEST_F(FullSpool, WritesNothingBeyondTheQuotaAndKeepsWhatWaits) {
 }
 
 TEST_F(FullSpool, OwnsToAllThatItDropped) {
-  RecordingWriter writer = make_writer(2000);
+  RecordingWriter writer = make_writer({.quota_bytes = 2000});
   const uint64_t events = 3000;
   for (uint64_t n = 1; n <= events; ++n) {
     writer.add(make_exec(kStartNs + n * kMs, n));
@@ -61,7 +61,7 @@ TEST_F(FullSpool, OwnsToAllThatItDropped) {
 }
 
 TEST_F(FullSpool, SealsWithTheGapThoughTheQuotaIsSpent) {
-  RecordingWriter writer = make_writer(500);
+  RecordingWriter writer = make_writer({.quota_bytes = 500});
   for (uint64_t n = 1; n <= 50; ++n) writer.add(make_exec(kStartNs + n, n, noise(200, static_cast<unsigned>(n))));
   writer.add(make_output(kStartNs, noise(5000, 1)));
   ASSERT_TRUE(writer.seal(END_REASON_COMPLETE, 51, kStartNs + 100));
@@ -81,7 +81,7 @@ TEST_F(FullSpool, GoesReadOnlyWhenTheDiskRefuses) {
   const rlimit small{.rlim_cur = 4096, .rlim_max = before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
   writer.add(make_output(kStartNs, noise(20'000, 1)));
-  const Result<void> refused = writer.flush_all();
+  const Result<void> refused = writer.flush_all(kStartNs);
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
 
   ASSERT_FALSE(refused);
@@ -91,24 +91,24 @@ TEST_F(FullSpool, GoesReadOnlyWhenTheDiskRefuses) {
   {
     const RecordingWriter gone = std::move(writer);
   }
-  ASSERT_TRUE(close_interrupted(path_, kStartNs + 1, 0));
+  ASSERT_TRUE(close_interrupted(path_, kStartNs + 1, "", 0));
   EXPECT_TRUE(summarize(path_).value().is_complete);
 }
 
 TEST_F(FullSpool, GoesOnWhenAFullDiskHasRoomAgain) {
-  if (::mount("tmpfs", folder_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=256k") != 0) {
+  if (::mount("tmpfs", folder_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=1m") != 0) {
     GTEST_SKIP() << "no tmpfs can be mounted here: " << std::strerror(errno);
   }
   {
     const std::filesystem::path other = folder_ / "other";
     RecordingWriter writer = make_writer();
-    std::ofstream(other) << noise(150'000, 2);
+    std::ofstream(other) << noise(900'000, 2);
     writer.add(make_exec(kStartNs, 1));
     writer.add(make_output(kStartNs, noise(150'000, 1)));
-    EXPECT_EQ(code_of(writer.flush_all()), Errc::kSpoolFull);
+    EXPECT_EQ(code_of(writer.flush_all(kStartNs)), Errc::kSpoolFull);
     EXPECT_EQ(std::filesystem::file_size(path_), writer.bytes()) << "a piece of the chunk stayed behind";
     std::filesystem::remove(other);
-    EXPECT_TRUE(writer.flush_all());
+    EXPECT_TRUE(writer.flush_all(kStartNs));
     EXPECT_TRUE(writer.seal(END_REASON_COMPLETE, 1, kStartNs + 1));
     EXPECT_TRUE(summarize(path_).value().is_sequence_complete);
     EXPECT_EQ(summarize(path_).value().totals.output_bytes, 150'000u);

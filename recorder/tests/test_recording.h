@@ -63,14 +63,15 @@ template <class T> std::error_code code_of(const Result<T>& result) {
 // What a reader of `bytes` gets, and how it ends.
 struct Played {
   std::vector<Event> events;
+  std::vector<Event> salvaged;  // of a torn last chunk
   Result<void> end;
   uint64_t whole_chunks = 0;
   uint64_t offset = 0;
 };
 
-inline Played play(std::string_view bytes, size_t slice = 4096) {
+inline Played play(std::string_view bytes, size_t slice = 4096, Unlock unlock = {}) {
   Played played;
-  RecordingDecoder decoder;
+  RecordingDecoder decoder(std::move(unlock));
   for (size_t at = 0; at <= bytes.size(); at += slice) {
     decoder.feed(bytes.substr(at, slice));
     for (;;) {
@@ -82,6 +83,7 @@ inline Played play(std::string_view bytes, size_t slice = 4096) {
     }
   }
   played.end = decoder.finish();
+  played.salvaged = decoder.salvage();
   played.whole_chunks = decoder.whole_chunks();
   played.offset = decoder.offset();
   return played;
@@ -105,19 +107,20 @@ class RecordingFolder : public testing::Test {
   }
   ~RecordingFolder() override { std::filesystem::remove_all(folder_); }
 
-  RecordingWriter make_writer(uint64_t quota_bytes = kPlenty) {
-    Result<RecordingWriter> writer = RecordingWriter::create(path_, make_begin(), kStartNs, quota_bytes);
+  RecordingWriter make_writer(RecordingOptions options = {}) {
+    Result<RecordingWriter> writer = RecordingWriter::create(path_, make_begin(), kStartNs, std::move(options));
     if (!writer) ADD_FAILURE() << writer.error().message;
     return std::move(*writer);
   }
 
   // A small sealed recording of five chunks, with two events of each of three numbers of the kernel.
-  std::string make_small_recording() {
-    RecordingWriter writer = make_writer();
+  std::string make_small_recording(RecordingOptions options = {}) {
+    options.seal_raw_bytes = 1;  // each batch is a chunk
+    RecordingWriter writer = make_writer(std::move(options));
     for (uint64_t i = 1; i <= 3; ++i) {
       writer.add(make_output(kStartNs + i * 10 * kMs, "line " + std::to_string(i) + "\r\n"));
       writer.add(make_exec(kStartNs + i * 10 * kMs + 1, i));
-      EXPECT_TRUE(writer.flush_all());
+      EXPECT_TRUE(writer.flush_all(kStartNs + i * 10 * kMs + 2));
     }
     EXPECT_TRUE(writer.seal(recording::v1::END_REASON_COMPLETE, 3, kStartNs + 50 * kMs));
     return contents(path_);

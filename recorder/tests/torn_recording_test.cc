@@ -6,7 +6,9 @@
 #include <csignal>
 
 #include "base/bytes.h"
+#include "recorder/chunk_builder.h"
 #include "recorder/summary.h"
+#include "recorder/tail_file.h"
 #include "recorder/tests/test_recording.h"
 
 namespace cairn::recorder {
@@ -25,6 +27,7 @@ size_t whole_chunks_before(const std::vector<size_t>& offsets, size_t cut) {
 
 TEST_F(TornRecording, KeepsWholeChunksAndCountsTheRest) {
   const std::string bytes = make_small_recording();
+  const size_t events = play(bytes).events.size();
   const std::vector<size_t> offsets = chunk_offsets(bytes);
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
     const size_t whole = whole_chunks_before(offsets, cut);
@@ -35,6 +38,7 @@ TEST_F(TornRecording, KeepsWholeChunksAndCountsTheRest) {
               fmt::format("recording ends after {} whole chunks (offset {}); {} bytes of a torn chunk follow", whole,
                           offsets[whole], cut - offsets[whole]));
     EXPECT_EQ(played.whole_chunks, whole);
+    EXPECT_LE(played.events.size() + played.salvaged.size(), events);
   }
   EXPECT_TRUE(play(bytes, 1).end);
 }
@@ -65,7 +69,7 @@ TEST_F(TornRecording, IsSummarizedUpToTheCut) {
 TEST_F(HostileRecording, NamesChunkAndOffset) {
   std::string bytes = make_small_recording();
   const size_t second = chunk_offsets(bytes)[1];
-  bytes[second + 70] = static_cast<char>(~bytes[second + 70]);
+  bytes[second + 200] = static_cast<char>(~bytes[second + 200]);
   const Played played = play(bytes);
   EXPECT_EQ(code_of(played.end), Errc::kCorrupt);
   EXPECT_TRUE(played.end.error().message.starts_with(fmt::format("chunk 1 at offset {}: ", second)))
@@ -84,55 +88,80 @@ TEST_F(HostileRecording, IsRefusedWithChunksOutOfPlace) {
   EXPECT_EQ(code_of(play(bytes + "x").end), Errc::kCorrupt) << "a byte follows the final chunk";
 }
 
-std::string chunk_of(const Batch& batch, uint64_t number, bool is_final, std::string_view session = kSession) {
-  ChunkHeader header;
-  header.is_final = is_final;
-  header.session = uuid_bytes(session);
-  header.number = number;
-  return encode_chunk(header, batch).value();
-}
+// Chunks of a recording as anybody could make them: every checksum right, and each continuing the one before.
+class Forger {
+ public:
+  explicit Forger(std::string_view session = kSession) : session_(session) {}
 
-TEST_F(HostileRecording, IsRefusedWithForeignChunksAndStrayFrames) {
-  Batch begin;
-  begin.add_events()->mutable_begin()->set_session_id(std::string(kSession));
-  Batch output;
-  *output.add_events() = make_output(1, "x");
-  Batch end;
-  end.add_events()->mutable_end();
-  const std::string first = chunk_of(begin, 0, false);
+  Forger& begin(std::string_view session = kSession) {
+    Opening opening;
+    opening.mutable_begin()->mutable_begin()->set_session_id(std::string(session));
+    return add(encode_opening(place(), opening));
+  }
+  Forger& output() { return add(encode_plain_events(place(), {make_output(1000, "x")}, {})); }
+  Forger& end(const End& end = {}) {
+    Closing closing;
+    *closing.mutable_end()->mutable_end() = end;
+    closing.mutable_end()->set_boot_ns(2000);
+    return add(encode_closing(place(), closing, {}));
+  }
+  Forger& of_session(std::string_view session) {
+    session_ = session;
+    return *this;
+  }
+  Forger& forget_the_one_before() {
+    leaf_ = std::string(32, 'x');
+    return *this;
+  }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  ChunkPlace place() const {
+    return {.session = uuid_bytes(session_), .number = number_, .previous = leaf_, .anchor = {}};
+  }
+  Forger& add(const std::string& chunk) {
+    bytes_ += chunk;
+    if (const Result<ChunkView> view = check_chunk(chunk)) leaf_ = leaf_hash(*view);
+    ++number_;
+    return *this;
+  }
+
+  std::string session_;
+  std::string bytes_;
+  std::string leaf_;
+  uint64_t number_ = 0;
+};
+
+TEST_F(HostileRecording, IsRefusedWithForeignChunks) {
   constexpr std::string_view kOther = "00000000-0000-4000-8000-000000000000";
-
-  const Played good = play(first + chunk_of(output, 1, false) + chunk_of(end, 2, true));
+  const Played good = play(Forger().begin().output().end().bytes());
   EXPECT_TRUE(good.end) << good.end.error().message;
   const std::vector<std::pair<const char*, std::string>> bad = {
-      {"another session's chunk", first + chunk_of(output, 1, false, kOther)},
-      {"Begin names another session", chunk_of(begin, 0, false, kOther)},
-      {"no Begin", chunk_of(output, 0, false)},
-      {"two Begins", first + chunk_of(begin, 1, false)},
-      {"final without End", first + chunk_of(output, 1, true)},
-      {"End without final", first + chunk_of(end, 1, false)},
+      {"another session's chunk", Forger().begin().of_session(kOther).output().bytes()},
+      {"Begin names another session", Forger().begin(kOther).bytes()},
+      {"two Begins", Forger().begin().begin().bytes()},
+      {"no Begin", Forger().output().bytes()},
+      {"does not continue", Forger().begin().forget_the_one_before().output().bytes()},
+      {"two Ends", Forger().begin().end().end().bytes()},
   };
   for (const auto& [what, bytes] : bad) EXPECT_EQ(code_of(play(bytes).end), Errc::kCorrupt) << what;
 }
 
 TEST_F(HostileRecording, IsFoundOutWhenItsEndLies) {
-  Batch begin;
-  *begin.add_events()->mutable_begin() = make_begin();
-  Batch end;
-  Event& last = *end.add_events();
-  last.mutable_end()->set_kernel_issued(5);
-  last.mutable_end()->set_execs(2);
-  write_bytes(chunk_of(begin, 0, false) + chunk_of(end, 1, true));
+  End end;
+  end.set_kernel_issued(5);
+  end.set_execs(2);
+  write_bytes(Forger().begin().output().end(end).bytes());
   const Summary summary = summarize(path_).value();
   EXPECT_TRUE(summary.is_complete);
   EXPECT_FALSE(summary.is_accounted);
-  EXPECT_EQ(summary.findings.size(), 3u) << "execs, index, issued numbers";
+  EXPECT_EQ(summary.findings.size(), 4u) << "output, execs, index, issued numbers";
 }
 
 TEST_F(InterruptedRecording, IsNotTouchedWhileItsWriterLives) {
   const RecordingWriter writer = make_writer();
   const std::string before = contents(path_);
-  const Result<void> closed = close_interrupted(path_, kStartNs, 0);
+  const Result<void> closed = close_interrupted(path_, kStartNs, "", 0);
   ASSERT_FALSE(closed);
   EXPECT_EQ(code_of(closed), Errc::kDenied);
   EXPECT_EQ(contents(path_), before);
@@ -140,7 +169,7 @@ TEST_F(InterruptedRecording, IsNotTouchedWhileItsWriterLives) {
 
 TEST_F(InterruptedRecording, IsLeftAloneWhenItIsComplete) {
   const std::string before = make_small_recording();
-  ASSERT_TRUE(close_interrupted(path_, kStartNs, 7));
+  ASSERT_TRUE(close_interrupted(path_, kStartNs, "", 7));
   EXPECT_EQ(contents(path_), before);
 }
 
@@ -150,8 +179,9 @@ TEST_F(InterruptedRecording, IsClosedAfterACutAtAnyByte) {
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
     SCOPED_TRACE(testing::Message() << "cut at " << cut);
     write_bytes(std::string_view(bytes).substr(0, cut));
+    std::filesystem::remove(TailFile::path_for(path_));
     const size_t whole = whole_chunks_before(offsets, cut);
-    const Result<void> closed = close_interrupted(path_, kStartNs + 1000 * kMs, 3);
+    const Result<void> closed = close_interrupted(path_, kStartNs + 1000 * kMs, "", 3);
     if (whole == 0) {
       ASSERT_FALSE(closed);
       EXPECT_EQ(code_of(closed), Errc::kTruncated);
@@ -175,15 +205,14 @@ TEST_F(InterruptedRecording, OwnsThatNobodyKnowsWhatIsMissing) {
     RecordingWriter writer = make_writer();
     writer.add(make_exec(kStartNs, 1));
     writer.add(make_exec(kStartNs, 4));
-    ASSERT_TRUE(writer.flush_all());
+    ASSERT_TRUE(writer.flush_all(kStartNs));
   }
-  ASSERT_TRUE(close_interrupted(path_, kStartNs, std::nullopt));
+  ASSERT_TRUE(close_interrupted(path_, kStartNs, "", std::nullopt));
   const std::vector<Event> events = play(contents(path_)).events;
-  ASSERT_EQ(events.size(), 6u);
-  EXPECT_EQ(events[3].gap().from_seq(), 2u) << "what is known to be missing is named";
-  EXPECT_EQ(events[3].gap().count(), 2u);
-  EXPECT_EQ(events[4].gap().count(), 0u);
-  EXPECT_EQ(events[4].gap().reason(), recording::v1::GAP_REASON_INTERRUPTED);
+  ASSERT_EQ(events.size(), 5u);
+  EXPECT_EQ(events[2].kernel_seq(), 4u) << "what the tail held";
+  EXPECT_EQ(events[3].gap().count(), 0u);
+  EXPECT_EQ(events[3].gap().reason(), recording::v1::GAP_REASON_INTERRUPTED);
   const Summary summary = summarize(path_).value();
   EXPECT_TRUE(summary.is_complete);
   EXPECT_FALSE(summary.is_accounted);
@@ -195,31 +224,32 @@ TEST_F(InterruptedRecording, LosesATailWhoseBytesNeverReachedTheDisk) {
   std::string zeroed = bytes.substr(0, offsets[3]);
   std::fill(zeroed.begin() + static_cast<std::ptrdiff_t>(offsets[2]), zeroed.end(), '\0');
   write_bytes(zeroed);
-  ASSERT_TRUE(close_interrupted(path_, kStartNs, 3));
+  EXPECT_EQ(code_of(close_interrupted(path_, kStartNs, "", 3)), Errc::kCorrupt) << "power was not lost";
+  ASSERT_TRUE(close_interrupted(path_, kStartNs, "the next boot", 3));
   EXPECT_EQ(summarize(path_).value().kernel_stored, 1u);
 
   std::string half = bytes.substr(0, offsets[3]);
   std::fill(half.end() - 20, half.end(), '\0');
   write_bytes(half);
-  ASSERT_TRUE(close_interrupted(path_, kStartNs, 3));
+  ASSERT_TRUE(close_interrupted(path_, kStartNs, "the next boot", 3));
   EXPECT_EQ(summarize(path_).value().kernel_stored, 1u);
 }
 
 TEST_F(InterruptedRecording, IsLeftAsItIsWhenTheDamageIsNotAtItsEnd) {
   const std::string bytes = make_small_recording();
   const std::vector<size_t> offsets = chunk_offsets(bytes);
-  for (const size_t damage : {offsets[1], offsets[1] + 30, offsets[1] + 70}) {
+  for (const size_t damage : {offsets[1], offsets[1] + 30, offsets[1] + 200}) {
     std::string damaged = bytes.substr(0, bytes.size() - 5);
     damaged[damage] = static_cast<char>(~damaged[damage]);
     write_bytes(damaged);
-    const Result<void> closed = close_interrupted(path_, kStartNs, 3);
+    const Result<void> closed = close_interrupted(path_, kStartNs, "", 3);
     ASSERT_FALSE(closed) << "damage at " << damage;
     EXPECT_EQ(code_of(closed), Errc::kCorrupt) << closed.error().message;
     EXPECT_EQ(contents(path_), damaged);
   }
 }
 
-// The child tells through a pipe what flush_all() has confirmed; kill -9 meets it wherever it is.
+// The child tells through a pipe what flush_all(kStartNs) has confirmed; kill -9 meets it wherever it is.
 TEST_F(InterruptedRecording, KeepsAllThatWasFlushedBeforeKill9) {
   for (const uint64_t confirmed_before_kill : {1, 17, 60}) {
     SCOPED_TRACE(testing::Message() << "killed after " << confirmed_before_kill);
@@ -235,7 +265,7 @@ TEST_F(InterruptedRecording, KeepsAllThatWasFlushedBeforeKill9) {
       for (uint64_t n = 1;; ++n) {
         writer.add(make_exec(kStartNs + n, n));
         writer.add(make_output(kStartNs + n, std::string(3000, static_cast<char>('a' + n % 26))));
-        if (!writer.flush_all() || ::write(confirmations.get(), &n, sizeof(n)) != sizeof(n)) ::_exit(1);
+        if (!writer.flush_all(kStartNs) || ::write(confirmations.get(), &n, sizeof(n)) != sizeof(n)) ::_exit(1);
       }
     }
     confirmations.reset();
@@ -249,7 +279,7 @@ TEST_F(InterruptedRecording, KeepsAllThatWasFlushedBeforeKill9) {
     for (uint64_t more = 0; ::read(reader.get(), &more, sizeof(more)) == sizeof(more);) confirmed = more;
 
     ASSERT_FALSE(is_locked(path_).value());
-    const Result<void> closed = close_interrupted(path_, kStartNs + 1000 * kMs, confirmed + 5);
+    const Result<void> closed = close_interrupted(path_, kStartNs + 1000 * kMs, "", confirmed + 5);
     ASSERT_TRUE(closed) << closed.error().message;
     const Summary summary = summarize(path_).value();
     EXPECT_TRUE(summary.is_accounted);

@@ -71,7 +71,7 @@ void recover(const std::string& bytes) {
   static const std::string link = "/dev/shm/cairn-recording-fuzz-" + std::to_string(::getpid());
   require(write_file_atomically(link, bytes, 0600).has_value());
   const Result<void> closed =
-      close_interrupted(link, 1, bytes.size() % 2 == 0 ? std::optional<uint64_t>(9) : std::nullopt);
+      close_interrupted(link, 1, "", bytes.size() % 2 == 0 ? std::optional<uint64_t>(9) : std::nullopt);
   const std::string after = read_file(link, bytes.size() + (size_t{1} << 24)).value();
   if (closed) {
     const Result<Summary> summary = summarize(link);

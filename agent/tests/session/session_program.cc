@@ -33,6 +33,7 @@ Result<auth::v1::AuthorizeSessionResponse> authorize(const std::filesystem::path
   if (std::filesystem::exists(folder / "auth_down")) return fail(Errc::kUnavailable, text_of(folder / "auth_down"));
   auth::v1::AuthorizeSessionResponse response;
   response.set_user("alice");
+  response.add_recipients(text_of(folder / "recipient"));
   response.mutable_policy()->set_require_kernel_events(std::filesystem::exists(folder / "require_kernel_events"));
   return response;
 }

@@ -19,7 +19,7 @@ class Recorder : public testing::Test {
   std::unique_ptr<SessionRecorder> make(uint64_t quota_bytes) {
     recording::v1::Begin begin;
     begin.set_session_id(random_uuid());
-    auto writer = recorder::RecordingWriter::create(path(), begin, clock_.boot_ns(), quota_bytes);
+    auto writer = recorder::RecordingWriter::create(path(), begin, clock_.boot_ns(), {.quota_bytes = quota_bytes});
     EXPECT_TRUE(writer) << writer.error().message;
     return std::make_unique<SessionRecorder>(
         std::move(*writer), &clock_, [this] { ++wakes_; }, Log("test", LogLevel::kError));

@@ -116,6 +116,7 @@ SshNode::SshNode() {
   make_key("host_key");
   make_key("key");
   certify("key", "ca", {"-n", "root", "-V", "-1h:+1h"});
+  write("recipient", reader_.recipient().text());
   std::filesystem::create_directory(path("spool"));
   std::filesystem::create_directory(path("pam.d"));
   for (const auto& entry : std::filesystem::directory_iterator("/etc/pam.d")) {
@@ -152,7 +153,9 @@ Finished SshNode::ssh(const std::vector<std::string>& options, const std::vector
 
 size_t SshNode::recordings() const {
   size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(path("spool"))) ++count;
+  for (const auto& entry : std::filesystem::directory_iterator(path("spool"))) {
+    if (entry.path().extension() == ".rec") ++count;
+  }
   return count;
 }
 
@@ -161,9 +164,13 @@ std::vector<recording::v1::Event> SshNode::recording() const {
   std::string problem = "there is no recording";
   while (std::chrono::steady_clock::now() < deadline) {
     for (const auto& entry : std::filesystem::directory_iterator(path("spool"))) {
+      if (entry.path().extension() != ".rec") continue;
       const Result<std::string> bytes = read_file(entry.path(), size_t{1} << 30);
       if (!bytes) continue;
-      recorder::RecordingDecoder decoder;
+      recorder::RecordingDecoder decoder([this](const recorder::Opening& opening) {
+        return std::make_shared<const recorder::RecordingKeys>(
+            recorder::open_secret(opening.sealed_secret(), {&reader_, 1}).value());
+      });
       decoder.feed(*bytes);
       std::vector<recording::v1::Event> events;
       Result<std::optional<recorder::Event>> event = decoder.next();

@@ -8,6 +8,7 @@
 
 #include "agent/tests/supervisor/temporary_folder.h"
 #include "proto/recording.pb.h"
+#include "recorder/age/age.h"
 
 namespace cairn::agent {
 
@@ -57,6 +58,9 @@ class SshNode : public SshKeys {
   std::vector<recording::v1::Event> recording() const;
   size_t recordings() const;
   std::string log() const;
+
+ private:
+  recorder::AgeIdentity reader_ = recorder::AgeIdentity::generate();  // whom the recordings are encrypted to
 };
 
 // Why this host cannot run logins; empty when it can.

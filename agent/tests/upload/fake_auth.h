@@ -21,6 +21,8 @@ class FakeAuth final : public AuthCaller {
     std::string bytes;
     uint64_t chunks = 0;
     bool complete = false;
+    std::string pieces = {};  // of the open chunk
+    std::string checkpoint = {};
   };
 
   awaitable<Result<auth::v1::Response>> call(auth::v1::Request request, std::chrono::milliseconds) override {
@@ -29,6 +31,7 @@ class FakeAuth final : public AuthCaller {
     is_connected_ = true;
     if (request.has_open_upload()) co_return open(request.open_upload());
     if (request.has_upload_chunk()) co_return store(request.upload_chunk());
+    if (request.has_upload_tail()) co_return store(request.upload_tail());
     co_return fail(Errc::kInvalid, "not an upload");
   }
   bool is_connected() const override { return is_connected_; }
@@ -74,13 +77,14 @@ class FakeAuth final : public AuthCaller {
     if (cut_before > 0) cut_before--;
     received.emplace_back(request.session_id(), request.number());
     Stored& session = stored[request.session_id()];
-    const Result<recorder::ChunkHeader> header = recorder::check_chunk(request.chunk());
-    if (!header) return fail(header);
+    const Result<recorder::ChunkView> chunk = recorder::check_chunk(request.chunk());
+    if (!chunk) return fail(chunk);
     if (request.number() > session.chunks) return fail(Errc::kInvalid, "a chunk is missing before this one");
     if (request.number() == session.chunks) {
       session.bytes += request.chunk();
       session.chunks++;
-      session.complete = header->is_final;
+      session.complete = chunk->header.is_final();
+      session.pieces.clear();
     }
     if (cut_after == 0) {
       cut_after = -1;
@@ -90,6 +94,17 @@ class FakeAuth final : public AuthCaller {
     auth::v1::Response response;
     response.mutable_upload_chunk()->set_durable_chunks(session.chunks);
     response.mutable_upload_chunk()->set_complete(session.complete);
+    return response;
+  }
+
+  Result<auth::v1::Response> store(const auth::v1::UploadTailRequest& request) {
+    Stored& session = stored[request.session_id()];
+    if (request.chunk() == session.chunks && request.offset() == session.pieces.size()) {
+      session.pieces += request.pieces();
+      if (!request.checkpoint().empty()) session.checkpoint = request.checkpoint();
+    }
+    auth::v1::Response response;
+    response.mutable_upload_tail()->set_offset(session.pieces.size());
     return response;
   }
 

@@ -45,19 +45,20 @@ class SpoolFixture : public testing::Test {
     begin.set_boot_id(boot_id);
     begin.set_session_key(kSessionKey);
     begin.set_capture_tier("B");
-    Result<recorder::RecordingWriter> writer = recorder::RecordingWriter::create(path_of(id), begin, kMs, 1 << 24);
+    Result<recorder::RecordingWriter> writer =
+        recorder::RecordingWriter::create(path_of(id), begin, kMs, {.quota_bytes = 1 << 24, .seal_raw_bytes = 1});
     if (!writer) std::abort();
     return std::move(*writer);
   }
 
-  // One more chunk.
+  // One more chunk; every batch is one here.
   static void add_chunk(recorder::RecordingWriter& writer, uint64_t at_ms) {
     recorder::Event output;
     output.set_boot_ns(at_ms * kMs);
     output.mutable_output()->set_stream(recording::v1::STREAM_TERMINAL);
     output.mutable_output()->set_data("something at " + std::to_string(at_ms) + "\n");
     writer.add(std::move(output));
-    const Result<void> flushed = writer.flush_all();
+    const Result<void> flushed = writer.flush_all(at_ms * kMs);
     ASSERT_TRUE(flushed) << flushed.error().message;
   }
   static void seal(recorder::RecordingWriter& writer, uint64_t at_ms) {

@@ -26,7 +26,7 @@ TEST_F(SpoolReaderOnARecording, GivesEveryChunkAsItLiesInTheFile) {
     ASSERT_TRUE(chunk) << chunk.error().message;
     ASSERT_TRUE(chunk->has_value());
     read += (*chunk)->bytes;
-    has_final = (*chunk)->header.is_final;
+    has_final = (*chunk)->header.is_final();
   }
   EXPECT_EQ(read, whole);
 }

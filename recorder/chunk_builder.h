@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "recorder/chunk.h"
+#include "recorder/crypto.h"
+#include "recorder/frame.h"
+#include "recorder/recording_keys.h"
+
+namespace cairn::recorder {
+
+// Where the kernel's numbers stand after what a chunk holds.
+struct KernelPosition {
+  uint64_t settled = 0;  // every number up to this one is stored or in a gap
+  uint64_t stored = 0;
+};
+
+// What a chunk is told before its first event.
+struct ChunkPlace {
+  std::array<unsigned char, 16> session = {};
+  uint64_t number = 0;
+  std::string previous;  // leaf hash of the chunk before
+  ClockAnchor anchor;
+};
+
+// One chunk of events in the making: takes batches, gives out pieces for the tail as it goes, and in the end the
+// sealed chunk. Pure: touches no file. One thread at a time.
+class ChunkBuilder {
+ public:
+  // `keys`, nullptr for a recording that is not encrypted, outlives it.
+  ChunkBuilder(const ChunkPlace& place, const RecordingKeys* keys, int level);
+
+  // `events`, at least one, are consumed.
+  void add(Events events, const KernelPosition& after);
+
+  bool empty() const { return header_.events == 0; }
+  uint32_t raw_bytes() const { return header_.raw_bytes; }
+  uint32_t events() const { return header_.events; }
+  size_t frame_bytes() const { return frame_.bytes().size(); }
+  size_t unwritten_bytes() const { return frame_.bytes().size() - written_bytes_; }
+  const ChunkHeader& header() const { return header_; }
+
+  // The tail's record that says that this chunk is begun.
+  std::string start_record() const;
+  // The tail's record of what no piece has held yet. Each call uses a number that no other does, whatever becomes of
+  // its record.
+  std::string make_piece();
+  // What the last piece held is on the disk.
+  void note_written() { written_bytes_ = pieced_bytes_; }
+
+  // The chunk. Nothing may be added afterwards; may be called again.
+  std::string seal();
+
+ private:
+  const RecordingKeys* keys_;
+  ChunkHeader header_;
+  std::array<uint64_t, 64> counts_ = {};  // by bit of header_.kinds
+  ChunkMeta meta_;
+  FrameWriter frame_;
+  Digest content_;
+  Secret piece_key_;
+  uint64_t counter_ = 0;
+  size_t pieced_bytes_ = 0;
+  size_t written_bytes_ = 0;
+  std::string sealed_;
+};
+
+// Chunk 0 and the last one, which lie open.
+std::string encode_opening(const ChunkPlace& place, const Opening& opening);
+std::string encode_closing(const ChunkPlace& place, const Closing& closing, const KernelPosition& position);
+// A chunk of events that are nobody's secret, by who has no keys: the gaps that a closer finds.
+std::string encode_plain_events(const ChunkPlace& place, Events events, const KernelPosition& after);
+
+}  // namespace cairn::recorder

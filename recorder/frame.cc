@@ -1,0 +1,105 @@
+#include "recorder/frame.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "recorder/columns.h"
+
+namespace cairn::recorder {
+namespace {
+
+constexpr size_t kStepBytes = 64 * 1024;
+
+void must(size_t result) {
+  if (ZSTD_isError(result) != 0) std::abort();  // no memory: nothing else can go wrong when compressing
+}
+
+}  // namespace
+
+FrameWriter::FrameWriter(int level) : context_(ZSTD_createCCtx()) {
+  if (!context_) std::abort();
+  must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level));
+  must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, kFrameWindowLog));
+}
+
+void FrameWriter::run(std::string_view raw, ZSTD_EndDirective directive) {
+  ZSTD_inBuffer in{raw.data(), raw.size(), 0};
+  size_t remaining = 1;
+  while (remaining != 0 || in.pos < in.size) {
+    const size_t used = bytes_.size();
+    bytes_.resize(used + ZSTD_compressBound(raw.size() - in.pos) + kChunkHeaderBytes);
+    ZSTD_outBuffer out{bytes_.data(), bytes_.size(), used};
+    remaining = ZSTD_compressStream2(context_.get(), &out, &in, directive);
+    must(remaining);
+    bytes_.resize(out.pos);
+  }
+}
+
+void FrameWriter::add_and_flush(std::string_view raw) { run(raw, ZSTD_e_flush); }
+void FrameWriter::end() { run({}, ZSTD_e_end); }
+
+FrameReader::FrameReader(size_t raw_limit) : context_(ZSTD_createDCtx()), raw_limit_(raw_limit) {
+  if (!context_) std::abort();
+  must(ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kFrameWindowLog + 1));
+}
+
+Result<void> FrameReader::feed(std::string_view bytes) {
+  ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+  for (;;) {
+    if (has_ended_ && in.pos < in.size) return fail(Errc::kCorrupt, "bytes follow the zstd frame");
+    const size_t used = raw_.size();
+    raw_.resize(std::min(used + kStepBytes, raw_limit_ + 1));
+    ZSTD_outBuffer out{raw_.data(), raw_.size(), used};
+    const size_t hint = has_ended_ ? 0 : ZSTD_decompressStream(context_.get(), &out, &in);
+    raw_.resize(out.pos);
+    if (ZSTD_isError(hint) != 0) return fail(Errc::kCorrupt, fmt::format("zstd: {}", ZSTD_getErrorName(hint)));
+    if (raw_.size() > raw_limit_) {
+      return fail(Errc::kCorrupt, fmt::format("a zstd frame of more than {} bytes", raw_limit_));
+    }
+    if (hint == 0) has_ended_ = true;
+    // Nothing more comes out of what was put in.
+    if (in.pos == in.size && (out.pos < out.size || has_ended_)) break;
+  }
+  raw_bytes_ = raw_.size();
+  return {};
+}
+
+Result<Events> FrameReader::take() {
+  Events events;
+  while (raw_.size() - taken_ >= kBatchLengthBytes) {
+    const uint32_t length = read_le32(raw_.data() + taken_);
+    if (length > kMaxRawBytes) return fail(Errc::kCorrupt, fmt::format("a batch of {} bytes", length));
+    if (raw_.size() - taken_ - kBatchLengthBytes < length) break;
+    Result<DecodedColumns> batch =
+        decode_columns(std::string_view(raw_).substr(taken_ + kBatchLengthBytes, length));
+    if (!batch) return fail(batch);
+    taken_ += kBatchLengthBytes + length;
+    unknown_ += batch->unknown;
+    events_ += batch->events.size() + batch->unknown;
+    if (events_ > kMaxChunkEvents) return fail(Errc::kCorrupt, "a chunk with too many events");
+    std::ranges::move(batch->events, std::back_inserter(events));
+  }
+  return events;
+}
+
+Result<std::string> decompress_frame(std::string_view frame, size_t raw_bytes) {
+  FrameReader reader(raw_bytes);
+  if (Result<void> fed = reader.feed(frame); !fed) return fail(fed);
+  if (reader.raw_bytes() != raw_bytes) {
+    return fail(Errc::kCorrupt, fmt::format("a zstd frame of {} bytes, not {}", reader.raw_bytes(), raw_bytes));
+  }
+  return reader.raw();
+}
+
+std::string compress_frame(std::string_view raw, int level) {
+  FrameWriter writer(level);
+  writer.add_and_flush(raw);
+  writer.end();
+  return writer.bytes();
+}
+
+}  // namespace cairn::recorder

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <zstd.h>
+
+#include "base/result.h"
+#include "recorder/chunk.h"
+
+namespace cairn::recorder {
+
+// What a chunk's payload is when it lies open: one zstd frame (RFC 8878) of batches, each a 4-byte little-endian length
+// and a Columns message. A frame is readable up to its last flush.
+
+constexpr size_t kBatchLengthBytes = 4;
+constexpr int kFrameWindowLog = 20;  // 1 MiB: bounds what a reader must allocate
+
+// Compresses as bytes come.
+class FrameWriter {
+ public:
+  explicit FrameWriter(int level);
+
+  // Adds bytes and makes all of the frame so far readable.
+  void add_and_flush(std::string_view raw);
+  // Ends the frame.
+  void end();
+
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  void run(std::string_view raw, ZSTD_EndDirective directive);
+
+  struct Deleter {
+    void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
+  };
+  std::unique_ptr<ZSTD_CCtx, Deleter> context_;
+  std::string bytes_;
+};
+
+// Decompresses as bytes come, and hands out whole batches. Trusts nothing.
+class FrameReader {
+ public:
+  //   raw_limit  the frame may not hold more than this
+  explicit FrameReader(size_t raw_limit);
+
+  //   fails  kCorrupt: no zstd frame, one that wants too much memory, or one that holds more than the limit
+  Result<void> feed(std::string_view bytes);
+  // The events of all batches that have become whole.
+  //   fails  kCorrupt: a batch that cannot be read
+  Result<Events> take();
+
+  size_t raw_bytes() const { return raw_bytes_; }
+  uint64_t unknown_events() const { return unknown_; }
+  // Every byte of the frame has been handed out, and it has ended.
+  bool is_complete() const { return has_ended_ && raw_.size() == taken_; }
+  const std::string& raw() const { return raw_; }
+
+ private:
+  struct Deleter {
+    void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
+  };
+  std::unique_ptr<ZSTD_DCtx, Deleter> context_;
+  size_t raw_limit_;
+  size_t raw_bytes_ = 0;
+  std::string raw_;  // all of it, since it is hashed as a whole
+  size_t taken_ = 0;
+  uint64_t unknown_ = 0;
+  uint64_t events_ = 0;
+  bool has_ended_ = false;
+};
+
+// A whole frame's raw bytes.
+//   fails  kCorrupt: it does not hold exactly `raw_bytes`
+Result<std::string> decompress_frame(std::string_view frame, size_t raw_bytes);
+std::string compress_frame(std::string_view raw, int level);
+
+}  // namespace cairn::recorder
