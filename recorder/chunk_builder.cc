@@ -52,10 +52,10 @@ std::string encode_single(ChunkHeader header, const Event& event, const std::str
 
 }  // namespace
 
-ChunkBuilder::ChunkBuilder(const ChunkPlace& place, const RecordingKeys* keys, int level)
+ChunkBuilder::ChunkBuilder(const ChunkPlace& place, const RecordingKeys* keys, Compressor& compressor, int level)
     : keys_(keys),
       header_(header_of(place, ChunkType::kEvents)),
-      frame_(level),
+      frame_(compressor, level),
       content_(keys == nullptr ? std::string_view() : keys->content_key().view()) {
   header_.form = keys == nullptr ? PayloadForm::kPlain : PayloadForm::kAge;
   if (keys != nullptr) piece_key_ = keys->piece_key(place.number);
@@ -83,10 +83,9 @@ void ChunkBuilder::add(Events events, const KernelPosition& after) {
     meta_.add_kinds(bit + 10);
     meta_.add_counts(counts_[bit]);
   }
-  const std::string columns = encode_columns(std::move(events));
   std::string batch(kBatchLengthBytes, '\0');
-  write_le32(batch.data(), static_cast<uint32_t>(columns.size()));
-  batch += columns;
+  append_columns(std::move(events), batch);
+  write_le32(batch.data(), static_cast<uint32_t>(batch.size() - kBatchLengthBytes));
   header_.raw_bytes += static_cast<uint32_t>(batch.size());
   content_.add(batch);
   frame_.add_and_flush(batch);
@@ -151,7 +150,8 @@ std::string encode_closing(const ChunkPlace& place, const Closing& closing, cons
 }
 
 std::string encode_plain_events(const ChunkPlace& place, Events events, const KernelPosition& after) {
-  ChunkBuilder builder(place, nullptr, kPlainLevel);
+  Compressor compressor;
+  ChunkBuilder builder(place, nullptr, compressor, kPlainLevel);
   builder.add(std::move(events), after);
   return builder.seal();
 }

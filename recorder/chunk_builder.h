@@ -29,8 +29,8 @@ struct ChunkPlace {
 // sealed chunk. Pure: touches no file. One thread at a time.
 class ChunkBuilder {
  public:
-  // `keys`, nullptr for a recording that is not encrypted, outlives it.
-  ChunkBuilder(const ChunkPlace& place, const RecordingKeys* keys, int level);
+  // `keys`, nullptr for a recording that is not encrypted, and `compressor` outlive it.
+  ChunkBuilder(const ChunkPlace& place, const RecordingKeys* keys, Compressor& compressor, int level);
 
   // `events`, at least one, are consumed.
   void add(Events events, const KernelPosition& after);

@@ -226,12 +226,15 @@ class Reader {
 
 }  // namespace
 
-std::string encode_columns(Events&& events) {
+void append_columns(Events&& events, std::string& bytes) {
   Columns columns;
   int64_t last_ns = 0;
   int64_t last_us = 0;
   int64_t last_number = 0;
   columns.mutable_kinds()->Reserve(static_cast<int>(events.size()));
+  size_t output_bytes = 0;
+  for (const Event& event : events) output_bytes += event.output().data().size();
+  columns.mutable_output()->reserve(output_bytes);
   for (Event& event : events) {
     uint32_t code = static_cast<uint32_t>(event.kind_case()) * kCodes + (event.late() ? kLate : 0);
     if (event.kind_case() == Event::kOutput) {
@@ -256,7 +259,7 @@ std::string encode_columns(Events&& events) {
     columns.add_kinds(code);
     add_message(columns, event);
   }
-  return columns.SerializeAsString();
+  columns.AppendToString(&bytes);
 }
 
 Result<DecodedColumns> decode_columns(std::string_view bytes) {

@@ -11,8 +11,8 @@ namespace cairn::recorder {
 // Events as columns (recording.proto, Columns) and back: like lies beside like, so that it compresses; the order of the
 // events is a column of its own. Pure; any thread.
 
-// `events` are consumed. Times of output are cut to microseconds.
-std::string encode_columns(Events&& events);
+// Appends the message to `bytes`. `events` are consumed. Times of output are cut to microseconds.
+void append_columns(Events&& events, std::string& bytes);
 
 struct DecodedColumns {
   Events events;

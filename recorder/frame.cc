@@ -1,6 +1,7 @@
 #include "recorder/frame.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <utility>
 
@@ -20,22 +21,26 @@ void must(size_t result) {
 
 }  // namespace
 
-FrameWriter::FrameWriter(int level) : context_(ZSTD_createCCtx()) {
+Compressor::Compressor() : context_(ZSTD_createCCtx()) {
   if (!context_) std::abort();
+}
+
+ZSTD_CCtx* Compressor::begin(int level) {
+  must(ZSTD_CCtx_reset(context_.get(), ZSTD_reset_session_and_parameters));
   must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level));
   must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, kFrameWindowLog));
+  return context_.get();
 }
 
 void FrameWriter::run(std::string_view raw, ZSTD_EndDirective directive) {
   ZSTD_inBuffer in{raw.data(), raw.size(), 0};
+  std::array<char, kStepBytes> step;
   size_t remaining = 1;
   while (remaining != 0 || in.pos < in.size) {
-    const size_t used = bytes_.size();
-    bytes_.resize(used + ZSTD_compressBound(raw.size() - in.pos) + kChunkHeaderBytes);
-    ZSTD_outBuffer out{bytes_.data(), bytes_.size(), used};
-    remaining = ZSTD_compressStream2(context_.get(), &out, &in, directive);
+    ZSTD_outBuffer out{step.data(), step.size(), 0};
+    remaining = ZSTD_compressStream2(context_, &out, &in, directive);
     must(remaining);
-    bytes_.resize(out.pos);
+    bytes_.append(step.data(), out.pos);
   }
 }
 
@@ -96,7 +101,8 @@ Result<std::string> decompress_frame(std::string_view frame, size_t raw_bytes) {
 }
 
 std::string compress_frame(std::string_view raw, int level) {
-  FrameWriter writer(level);
+  Compressor compressor;
+  FrameWriter writer(compressor, level);
   writer.add_and_flush(raw);
   writer.end();
   return writer.bytes();

@@ -18,10 +18,23 @@ namespace cairn::recorder {
 constexpr size_t kBatchLengthBytes = 4;
 constexpr int kFrameWindowLog = 20;  // 1 MiB: bounds what a reader must allocate
 
-// Compresses as bytes come.
+// What compressing takes in memory, some 1.3 MB at level 1; to be used for one frame after another.
+class Compressor {
+ public:
+  Compressor();
+  ZSTD_CCtx* begin(int level);
+
+ private:
+  struct Deleter {
+    void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
+  };
+  std::unique_ptr<ZSTD_CCtx, Deleter> context_;
+};
+
+// Compresses as bytes come. One at a time for each compressor, which outlives it.
 class FrameWriter {
  public:
-  explicit FrameWriter(int level);
+  FrameWriter(Compressor& compressor, int level) : context_(compressor.begin(level)) {}
 
   // Adds bytes and makes all of the frame so far readable.
   void add_and_flush(std::string_view raw);
@@ -33,10 +46,7 @@ class FrameWriter {
  private:
   void run(std::string_view raw, ZSTD_EndDirective directive);
 
-  struct Deleter {
-    void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
-  };
-  std::unique_ptr<ZSTD_CCtx, Deleter> context_;
+  ZSTD_CCtx* context_;
   std::string bytes_;
 };
 

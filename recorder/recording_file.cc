@@ -83,7 +83,7 @@ Result<void> RecordingFile::make_room(const ClockAnchor& now, Room room) {
   }
   if (builder_) return {};
   if (Result<void> reserved = file_.reserve(kReservedBytes); !reserved) return reserved;
-  builder_ = std::make_unique<ChunkBuilder>(place(now), options_.keys.get(), level());
+  builder_ = std::make_unique<ChunkBuilder>(place(now), options_.keys.get(), *compressor_, level());
   open_records_.clear();
   open_pieces_bytes_ = 0;
   open_hash_ = Digest();
@@ -107,10 +107,7 @@ Result<void> RecordingFile::append(Events events, const KernelPosition& after, c
     if (!sealed && sealed.error().code == Errc::kSpoolFull) return {};  // it waits; make_room() tells
     return sealed;
   }
-  if (builder_->unwritten_bytes() < kPieceBytes) return {};
-  Result<void> saved = save();
-  if (!saved && saved.error().code == Errc::kSpoolFull) return {};  // it is in memory, and its chunk's room reserved
-  return saved;
+  return {};
 }
 
 Result<void> RecordingFile::seal_open_chunk() {

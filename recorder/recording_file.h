@@ -25,8 +25,6 @@ namespace cairn::recorder {
 constexpr uint32_t kSealRawBytes = 1024 * 1024;
 constexpr size_t kSealFrameBytes = 192 * 1024;
 constexpr uint64_t kSealAgeNs = 600'000'000'000;
-// So much of a chunk is never only in memory.
-constexpr size_t kPieceBytes = 64 * 1024;
 
 // How a recording is written.
 struct RecordingOptions {
@@ -102,6 +100,7 @@ class RecordingFile {
   ChunkIndex index_;
   Totals totals_;
 
+  std::unique_ptr<Compressor> compressor_ = std::make_unique<Compressor>();  // the builder knows where it is
   std::unique_ptr<ChunkBuilder> builder_;
   bool is_sealing_ = false;    // it is full and waits for the disk
   uint64_t last_chunk_lasted_ns_ = 0;

@@ -11,7 +11,9 @@ using recording::v1::Event;
 constexpr std::chrono::milliseconds kFlushInterval{100};
 // After so many flushes without an event everything has left the writer's window, late gaps included.
 constexpr int kFlushesUntilRest = 30;
-constexpr size_t kUrgentBytes = 64 * 1024;  // enough for a chunk: the timer is not waited for
+constexpr size_t kUrgentBytes = 256 * 1024;  // the timer is not waited for
+// Output that came in pieces within this time is one event in the queue already: a terminal gives 4 KB at a time.
+constexpr uint64_t kJoinNs = 5'000'000;
 constexpr std::chrono::milliseconds kFullDiskRetry{500};
 
 size_t cost(const Event& event) { return sizeof(Event) + event.ByteSizeLong(); }
@@ -26,12 +28,35 @@ SessionRecorder::SessionRecorder(recorder::RecordingWriter writer, const Clock* 
 
 SessionRecorder::~SessionRecorder() { stop(); }
 
+bool SessionRecorder::join_last(const Event& event) {
+  if (queue_.empty() || event.kind_case() != Event::kOutput) return false;
+  Queued& last = queue_.back();
+  if (last.event.kind_case() != Event::kOutput) return false;
+  recording::v1::TerminalOutput& output = *last.event.mutable_output();
+  const std::string& more = event.output().data();
+  if (output.channel() != event.output().channel() || output.stream() != event.output().stream() ||
+      event.boot_ns() - last.event.boot_ns() > kJoinNs ||
+      output.data().size() + more.size() > recorder::kMaxOutputBytes) {
+    return false;
+  }
+  if (output.data().empty() || output.data().capacity() < recorder::kMaxOutputBytes / 2) {
+    output.mutable_data()->reserve(recorder::kMaxOutputBytes);
+  }
+  output.mutable_data()->append(more);
+  last.bytes += more.size();
+  return true;
+}
+
 void SessionRecorder::add(Event event) {
-  const size_t bytes = cost(event);
+  size_t bytes = cost(event);
   bool must_notify = false;
   {
     const std::scoped_lock lock(mutex_);
-    queue_.push_back({std::move(event), bytes});
+    if (join_last(event)) {
+      bytes = event.output().data().size();
+    } else {
+      queue_.push_back({std::move(event), bytes});
+    }
     const size_t before = queued_bytes_.fetch_add(bytes);
     must_notify = is_resting_ || (before < kUrgentBytes && before + bytes >= kUrgentBytes);
   }

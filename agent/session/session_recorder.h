@@ -57,6 +57,7 @@ class SessionRecorder {
   };
   using Queue = std::vector<Queued>;
 
+  bool join_last(const recording::v1::Event& event);
   void run();
   bool take(Queue& batch);
   void write(Queue& batch);
