@@ -3,7 +3,8 @@
 //   terminal_load keys N COMMAND…           the same, and N keys are typed: how long until each is echoed
 //   terminal_load relay COMMAND…            COMMAND on a PTY of its own, relayed to ours: the floor of every recorder
 //   terminal_load record FOLDER COMMAND…    the same relay, recorded: compressed, encrypted, signed, in the spool
-//   terminal_load store FOLDER FILE         FILE's timed writes ("seconds bytes" and the bytes) recorded as if they came so
+//   terminal_load store FOLDER FILE         FILE's timed writes ("seconds bytes" and the bytes) recorded as if they
+//   came so
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -71,7 +72,9 @@ Child start(char** command, bool is_raw) {
   return child;
 }
 
-double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
 
 int wait_for(const Child& child) {
   int status = 0;
@@ -119,7 +122,8 @@ int type_keys(int count, char** command) {
   }
   ::kill(child.pid, SIGKILL);
   std::ranges::sort(took_us);
-  std::printf("{\"p50_us\": %.1f, \"p99_us\": %.1f}\n", took_us[took_us.size() / 2], took_us[took_us.size() * 99 / 100]);
+  std::printf("{\"p50_us\": %.1f, \"p99_us\": %.1f}\n", took_us[took_us.size() / 2],
+              took_us[took_us.size() * 99 / 100]);
   return 0;
 }
 

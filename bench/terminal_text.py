@@ -81,7 +81,8 @@ def noise(path: pathlib.Path, size: int) -> None:
 def typing(path: pathlib.Path) -> None:
     """W3: an hour of a person at a shell, as timed writes: 851 KB in some 10,000 pieces."""
     rng, names = random.Random(3), _paths(8000)
-    vocabulary = ["".join(rng.choices("etaoinshrdlucmfwypvbgkjqxz", k=rng.randrange(2, 10))) for _ in range(3000)]
+    vocabulary = ["".join(rng.choices("etaoinshrdlucmfwypvbgkjqxz", k=rng.randrange(2, 10))) for _ in range(1100)]
+    weights = [1 / (i + 3) for i in range(len(vocabulary))]  # as in every language: few words are most of it
     at, total = 0.0, 0
     with path.open("wb") as out:
         def say(text: str):
@@ -99,7 +100,8 @@ def typing(path: pathlib.Path) -> None:
                     say("\b\x1b[K")
             at += .2
             say("\r\n")
-            for _ in range(rng.randrange(0, 90)):
+            for _ in range(rng.randrange(0, 34)):
                 at += rng.expovariate(1 / .01)
-                say(" ".join(rng.choices(vocabulary, k=rng.randrange(4, 14))) + rng.choice(["", " " + rng.choice(names)]) + "\r\n")
+                say("".join(" ".join(rng.choices(vocabulary, weights, k=rng.randrange(4, 14))) + rng.choice(["", " " + rng.choice(names)]) + "\r\n"
+                            for _ in range(rng.randrange(1, 10))))
             at += rng.expovariate(1 / 14)

@@ -34,6 +34,8 @@ constexpr size_t kMaxChunkBytes = kChunkHeaderBytes + kMaxMetaBytes + kMaxPayloa
 constexpr uint32_t kMaxChunkEvents = 131'072;
 // TerminalOutput.data of one event.
 constexpr size_t kMaxOutputBytes = 32768;
+// Output has times to a tenth of a millisecond: finer ones say nothing and cost a tenth of an hour of typing.
+constexpr uint64_t kOutputTickNs = 100'000;
 
 enum class ChunkType : uint8_t {
   kBegin = 0,  // number 0: an Opening

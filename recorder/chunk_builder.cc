@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "base/bytes.h"
@@ -13,6 +14,18 @@ namespace cairn::recorder {
 namespace {
 
 constexpr int kPlainLevel = 3;
+constexpr int kPieceLevel = 1;
+// So much of a sealed chunk may be lost behind a cut; smaller steps compress worse.
+constexpr size_t kFrameStepBytes = 32 * 1024;
+constexpr size_t kEventBytes = 6;  // what an event takes in the columns of all kinds
+
+void append_batch(Events events, std::string& bytes) {
+  if (events.empty()) return;
+  const size_t begin = bytes.size();
+  bytes.append(kBatchLengthBytes, '\0');
+  append_columns(std::move(events), bytes);
+  write_le32(bytes.data() + begin, static_cast<uint32_t>(bytes.size() - begin - kBatchLengthBytes));
+}
 
 ChunkHeader header_of(const ChunkPlace& place, ChunkType type) {
   ChunkHeader header;
@@ -83,12 +96,28 @@ void ChunkBuilder::add(Events events, const KernelPosition& after) {
     meta_.add_kinds(bit + 10);
     meta_.add_counts(counts_[bit]);
   }
-  std::string batch(kBatchLengthBytes, '\0');
-  append_columns(std::move(events), batch);
-  write_le32(batch.data(), static_cast<uint32_t>(batch.size() - kBatchLengthBytes));
-  header_.raw_bytes += static_cast<uint32_t>(batch.size());
-  content_.add(batch);
-  frame_.add_and_flush(batch);
+  for (Event& event : events) {
+    const bool is_output = event.kind_case() == Event::kOutput;
+    waiting_bytes_ += kEventBytes + (is_output ? event.output().data().size() : event.ByteSizeLong());
+    waiting_.push_back(std::move(event));
+  }
+  if (waiting_bytes_ >= kFrameStepBytes) frame_waiting();
+}
+
+// Two batches, so that what is in pieces already is not put into another.
+void ChunkBuilder::frame_waiting() {
+  const auto middle = waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_written_);
+  std::string raw;
+  append_batch(Events(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(middle)), raw);
+  const size_t begin = raw.size();
+  append_batch(Events(std::make_move_iterator(middle), std::make_move_iterator(waiting_.end())), raw);
+  unwritten_ += std::string_view(raw).substr(begin);
+  waiting_.clear();
+  waiting_bytes_ = 0;
+  waiting_written_ = 0;
+  header_.raw_bytes += static_cast<uint32_t>(raw.size());
+  content_.add(raw);
+  frame_.add_and_flush(raw);
 }
 
 std::string ChunkBuilder::start_record() const {
@@ -105,28 +134,38 @@ std::string ChunkBuilder::start_record() const {
 }
 
 std::string ChunkBuilder::make_piece() {
+  std::string raw = unwritten_;
+  append_batch(Events(waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_written_), waiting_.end()), raw);
+  last_piece_raw_bytes_ = piece_raw_bytes_ + raw.size();
+  const std::string frame = compress_frame(raw, kPieceLevel);
   const std::string meta = meta_.SerializeAsString();
-  const std::string_view frame = std::string_view(frame_.bytes()).substr(written_bytes_);
   TailRecord record{.type = TailRecordType::kPiece,
                     .chunk = header_.number,
                     .counter = ++counter_,
                     .first_boot_ns = header_.first_boot_ns,
                     .last_boot_ns = header_.last_boot_ns,
                     .kinds = header_.kinds,
-                    .raw_bytes = header_.raw_bytes,
+                    .raw_bytes = static_cast<uint32_t>(last_piece_raw_bytes_),
                     .events = header_.events,
                     .meta = meta,
                     .body = frame};
-  pieced_bytes_ = frame_.bytes().size();
   if (keys_ == nullptr) return encode_tail_record(record);
-  const std::string sealed = aead_seal(Cipher::kAes256Gcm, piece_key_.view(), nonce_of(record.counter), frame,
-                                       tail_record_context(record));
+  const std::string sealed =
+      aead_seal(Cipher::kAes256Gcm, piece_key_.view(), nonce_of(record.counter), frame, tail_record_context(record));
   record.body = sealed;
   return encode_tail_record(record);
 }
 
+void ChunkBuilder::note_written() {
+  unwritten_.clear();
+  waiting_written_ = waiting_.size();
+  written_events_ = header_.events;
+  piece_raw_bytes_ = last_piece_raw_bytes_;
+}
+
 std::string ChunkBuilder::seal() {
   if (!sealed_.empty()) return sealed_;
+  frame_waiting();
   frame_.end();
   set_content(header_, content_.finish());
   if (keys_ == nullptr) {

@@ -36,34 +36,43 @@ class ChunkBuilder {
   void add(Events events, const KernelPosition& after);
 
   bool empty() const { return header_.events == 0; }
-  uint32_t raw_bytes() const { return header_.raw_bytes; }
+  // Raw, and of the frame; what waits to be compressed is estimated.
+  size_t raw_bytes() const { return header_.raw_bytes + waiting_bytes_; }
+  size_t frame_bytes() const { return frame_.bytes().size() + waiting_bytes_; }
   uint32_t events() const { return header_.events; }
-  size_t frame_bytes() const { return frame_.bytes().size(); }
-  size_t unwritten_bytes() const { return frame_.bytes().size() - written_bytes_; }
+  bool is_written() const { return written_events_ == header_.events; }  // all of it is in pieces on the disk
   const ChunkHeader& header() const { return header_; }
 
   // The tail's record that says that this chunk is begun.
   std::string start_record() const;
-  // The tail's record of what no piece has held yet. Each call uses a number that no other does, whatever becomes of
-  // its record.
+  // The tail's record of what no piece on the disk holds yet. Each call uses a number that no other does, whatever
+  // becomes of its record.
   std::string make_piece();
   // What the last piece held is on the disk.
-  void note_written() { written_bytes_ = pieced_bytes_; }
+  void note_written();
 
   // The chunk. Nothing may be added afterwards; may be called again.
   std::string seal();
 
  private:
+  void frame_waiting();
+
   const RecordingKeys* keys_;
-  ChunkHeader header_;
+  ChunkHeader header_;                    // its raw_bytes: of what is in the frame
   std::array<uint64_t, 64> counts_ = {};  // by bit of header_.kinds
   ChunkMeta meta_;
+  Events waiting_;  // not in the frame yet: larger batches compress better
+  size_t waiting_bytes_ = 0;
+  size_t waiting_written_ = 0;  // the first of them that are in pieces on the disk
   FrameWriter frame_;
   Digest content_;
+
   Secret piece_key_;
   uint64_t counter_ = 0;
-  size_t pieced_bytes_ = 0;
-  size_t written_bytes_ = 0;
+  std::string unwritten_;  // batches that are in the frame and in no piece on the disk
+  uint32_t written_events_ = 0;
+  uint64_t piece_raw_bytes_ = 0;  // of all pieces on the disk
+  uint64_t last_piece_raw_bytes_ = 0;
   std::string sealed_;
 };
 

@@ -14,8 +14,9 @@ namespace {
 constexpr size_t kSalvageStepBytes = 64;
 
 Failure needs_keys() {
-  return fail(Errc::kDenied, "it is encrypted, and no key for it is at hand; give the file of one who may read it: "
-                             "--identity FILE");
+  return fail(Errc::kDenied,
+              "it is encrypted, and no key for it is at hand; give the file of one who may read it: "
+              "--identity FILE");
 }
 
 std::string nonce_of(uint64_t counter) {
@@ -35,8 +36,8 @@ Result<Events> read_pieces(const ChunkView& chunk, const RecordingKeys* keys, ui
     if (!more) return more;
     std::ranges::move(*more, std::back_inserter(events));
   }
-  unknown = reader.frame().unknown_events();
-  if (reader.frame().raw_bytes() != chunk.header.raw_bytes) {
+  unknown = reader.unknown_events();
+  if (reader.raw_bytes() != chunk.header.raw_bytes) {
     return fail(Errc::kCorrupt, "the chunk's pieces do not hold what its header says");
   }
   return events;
@@ -124,10 +125,9 @@ Events salvage_chunk(std::string_view bytes, const RecordingKeys* keys) {
       rest.remove_prefix(record->bytes.size());
     }
   }
-  const std::string opened =
-      form == PayloadForm::kAge
-          ? age_decrypt_torn(payload, header->payload_bytes, keys->chunk_key(header->number).view())
-          : "";
+  const std::string opened = form == PayloadForm::kAge ? age_decrypt_torn(payload, header->payload_bytes,
+                                                                          keys->chunk_key(header->number).view())
+                                                       : "";
   FrameReader reader(header->raw_bytes);
   // In small steps: the one that meets damage gives nothing.
   for (std::string_view rest = form == PayloadForm::kAge ? std::string_view(opened) : payload; !rest.empty();) {
@@ -140,8 +140,8 @@ Events salvage_chunk(std::string_view bytes, const RecordingKeys* keys) {
 
 Result<Opening> read_opening(const ChunkView& chunk) {
   Result<Opening> opening = read_single<Opening>(chunk, ChunkType::kBegin);
-  if (opening && (!opening->begin().has_begin() ||
-                  opening->begin().begin().session_id() != uuid_text(chunk.header.session))) {
+  if (opening &&
+      (!opening->begin().has_begin() || opening->begin().begin().session_id() != uuid_text(chunk.header.session))) {
     return fail(Errc::kCorrupt, "chunk 0 does not say whose recording it begins");
   }
   return opening;
@@ -153,7 +153,7 @@ Result<Closing> read_closing(const ChunkView& chunk) {
   return closing;
 }
 
-PieceReader::PieceReader(uint64_t chunk, const RecordingKeys* keys) : chunk_(chunk), frame_(kMaxRawBytes) {
+PieceReader::PieceReader(uint64_t chunk, const RecordingKeys* keys) : chunk_(chunk) {
   if (keys != nullptr) key_ = keys->piece_key(chunk);
 }
 
@@ -167,14 +167,21 @@ Result<Events> PieceReader::add(std::string_view record) {
   counter_ = piece.counter;
   std::string opened;
   if (key_) {
-    Result<std::string> plain = aead_open(Cipher::kAes256Gcm, key_->view(), nonce_of(piece.counter), piece.body,
-                                          tail_record_context(piece));
+    Result<std::string> plain =
+        aead_open(Cipher::kAes256Gcm, key_->view(), nonce_of(piece.counter), piece.body, tail_record_context(piece));
     if (!plain) return fail(plain);
     opened = std::move(*plain);
   }
-  if (Result<void> fed = frame_.feed(key_ ? std::string_view(opened) : piece.body); !fed) return fail(fed);
-  Result<Events> events = frame_.take();
-  if (events) events_ += events->size();
+  FrameReader frame(kMaxRawBytes - std::min<uint64_t>(raw_bytes_, kMaxRawBytes));
+  if (Result<void> fed = frame.feed(key_ ? std::string_view(opened) : piece.body); !fed) return fail(fed);
+  Result<Events> events = frame.take();
+  if (!events) return events;
+  raw_bytes_ += frame.raw_bytes();
+  events_ += events->size();
+  unknown_ += frame.unknown_events();
+  if (!frame.is_complete() || raw_bytes_ != piece.raw_bytes || events_ + unknown_ != piece.events) {
+    return fail(Errc::kCorrupt, "a piece does not hold what it says");
+  }
   return events;
 }
 

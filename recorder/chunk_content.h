@@ -43,14 +43,16 @@ class PieceReader {
   Result<Events> add(std::string_view record);
 
   uint64_t events() const { return events_; }  // returned so far
-  const FrameReader& frame() const { return frame_; }
+  uint64_t unknown_events() const { return unknown_; }
+  uint64_t raw_bytes() const { return raw_bytes_; }
 
  private:
   uint64_t chunk_;
   std::optional<Secret> key_;
-  FrameReader frame_;
   uint64_t counter_ = 0;
   uint64_t events_ = 0;
+  uint64_t unknown_ = 0;
+  uint64_t raw_bytes_ = 0;
 };
 
 }  // namespace cairn::recorder

@@ -11,7 +11,6 @@ namespace {
 using recording::v1::Columns;
 using recording::v1::Process;
 
-constexpr uint64_t kNsPerUs = 1000;
 constexpr int kProcessesLookedBack = 8;
 constexpr size_t kMaxProcessBytes = 256;
 constexpr uint32_t kStreams = 4;
@@ -121,8 +120,8 @@ class Reader {
 
   bool read_common(uint32_t code, Event& event) {
     if (code / kCodes == Event::kOutput) {
-      if (!next(columns_.output_times_us(), output_time_, output_us_)) return false;
-      event.set_boot_ns(output_us_ * kNsPerUs);
+      if (!next(columns_.output_times(), output_time_, output_tick_)) return false;
+      event.set_boot_ns(output_tick_ * kOutputTickNs);
     } else {
       if (!next(columns_.times_ns(), time_, ns_)) return false;
       event.set_boot_ns(ns_);
@@ -170,17 +169,14 @@ class Reader {
     switch (kind) {
       case Event::kOutput: return read_output(event) ? Taken::kRead : Taken::kMissing;
       case Event::kResize: return take(kind, *columns_.mutable_resize(), event.mutable_resize());
-      case Event::kChannelOpened:
-        return take(kind, *columns_.mutable_channel_opened(), event.mutable_channel_opened());
-      case Event::kChannelClosed:
-        return take(kind, *columns_.mutable_channel_closed(), event.mutable_channel_closed());
+      case Event::kChannelOpened: return take(kind, *columns_.mutable_channel_opened(), event.mutable_channel_opened());
+      case Event::kChannelClosed: return take(kind, *columns_.mutable_channel_closed(), event.mutable_channel_closed());
       case Event::kExec: return take(kind, *columns_.mutable_exec(), event.mutable_exec());
       case Event::kOpen: return take(kind, *columns_.mutable_open(), event.mutable_open());
       case Event::kConnect: return take(kind, *columns_.mutable_connect(), event.mutable_connect());
       case Event::kProcessExit: return take(kind, *columns_.mutable_process_exit(), event.mutable_process_exit());
       case Event::kGap: return take(kind, *columns_.mutable_gap(), event.mutable_gap());
-      case Event::kAfterTerminal:
-        return take(kind, *columns_.mutable_after_terminal(), event.mutable_after_terminal());
+      case Event::kAfterTerminal: return take(kind, *columns_.mutable_after_terminal(), event.mutable_after_terminal());
       case Event::kChange: return take(kind, *columns_.mutable_change(), event.mutable_change());
       case Event::kSocket: return take(kind, *columns_.mutable_socket(), event.mutable_socket());
       case Event::kTamper: return take(kind, *columns_.mutable_tamper(), event.mutable_tamper());
@@ -202,20 +198,20 @@ class Reader {
     const int held = columns_.resize_size() + columns_.channel_opened_size() + columns_.channel_closed_size() +
                      columns_.exec_size() + columns_.open_size() + columns_.connect_size() +
                      columns_.process_exit_size() + columns_.gap_size() + columns_.after_terminal_size() +
-                     columns_.change_size() + columns_.socket_size() + columns_.tamper_size() +
-                     columns_.folded_size() + columns_.executable_hash_size() + columns_.clock_step_size() +
-                     columns_.input_size() + columns_.join_size() + columns_.marker_size();
-    return messages == held && output_ == columns_.output_targets_size() &&
-           output_ == columns_.output_lengths_size() && output_bytes_ == columns_.output().size() &&
-           time_ == columns_.times_ns_size() && output_time_ == columns_.output_times_us_size() &&
-           sequence_ == columns_.sequence_size() && process_ == columns_.process_of_size();
+                     columns_.change_size() + columns_.socket_size() + columns_.tamper_size() + columns_.folded_size() +
+                     columns_.executable_hash_size() + columns_.clock_step_size() + columns_.input_size() +
+                     columns_.join_size() + columns_.marker_size();
+    return messages == held && output_ == columns_.output_targets_size() && output_ == columns_.output_lengths_size() &&
+           output_bytes_ == columns_.output().size() && time_ == columns_.times_ns_size() &&
+           output_time_ == columns_.output_times_size() && sequence_ == columns_.sequence_size() &&
+           process_ == columns_.process_of_size();
   }
 
   Columns columns_;
   int time_ = 0;
   uint64_t ns_ = 0;
   int output_time_ = 0;
-  uint64_t output_us_ = 0;
+  uint64_t output_tick_ = 0;
   int sequence_ = 0;
   uint64_t number_ = 0;
   int process_ = 0;
@@ -229,7 +225,7 @@ class Reader {
 void append_columns(Events&& events, std::string& bytes) {
   Columns columns;
   int64_t last_ns = 0;
-  int64_t last_us = 0;
+  int64_t last_tick = 0;
   int64_t last_number = 0;
   columns.mutable_kinds()->Reserve(static_cast<int>(events.size()));
   size_t output_bytes = 0;
@@ -238,8 +234,8 @@ void append_columns(Events&& events, std::string& bytes) {
   for (Event& event : events) {
     uint32_t code = static_cast<uint32_t>(event.kind_case()) * kCodes + (event.late() ? kLate : 0);
     if (event.kind_case() == Event::kOutput) {
-      const auto us = static_cast<int64_t>(event.boot_ns() / kNsPerUs);
-      columns.add_output_times_us(us - std::exchange(last_us, us));
+      const auto tick = static_cast<int64_t>(event.boot_ns() / kOutputTickNs);
+      columns.add_output_times(tick - std::exchange(last_tick, tick));
       add_output(columns, event.output());
     } else {
       const auto ns = static_cast<int64_t>(event.boot_ns());

@@ -20,8 +20,7 @@ constexpr uint64_t kReservedBytes = kSealFrameBytes + kBatchBytes;
 // docs/decisions/recording-format-2.md.
 constexpr uint64_t kSlowChunkNs = 5'000'000'000;
 constexpr int kFastLevel = 1;
-constexpr int kFirstLevel = 3;
-constexpr int kSlowLevel = 6;
+constexpr int kSlowLevel = 9;
 
 }  // namespace
 
@@ -67,7 +66,8 @@ Result<void> RecordingFile::append_chunk(const std::string& chunk) {
 }
 
 int RecordingFile::level() const {
-  if (chunks_ <= 1) return kFirstLevel;
+  // Of the first nobody knows yet: at worst it costs a flood 15 ms.
+  if (chunks_ <= 1) return kSlowLevel;
   return last_chunk_lasted_ns_ >= kSlowChunkNs ? kSlowLevel : kFastLevel;
 }
 
@@ -78,8 +78,8 @@ Result<void> RecordingFile::make_room(const ClockAnchor& now, Room room) {
   const uint64_t used = file_.bytes() + (builder_ ? builder_->frame_bytes() : 0);
   const uint64_t quota = options_.quota_bytes;
   if (room == Room::kWithinQuota && (used > quota || quota - used < kBatchBytes)) {
-    return fail(Errc::kSpoolFull, fmt::format("{}: {} bytes more could pass the quota of {}", file_.path().string(),
-                                              kBatchBytes, quota));
+    return fail(Errc::kSpoolFull,
+                fmt::format("{}: {} bytes more could pass the quota of {}", file_.path().string(), kBatchBytes, quota));
   }
   if (builder_) return {};
   if (Result<void> reserved = file_.reserve(kReservedBytes); !reserved) return reserved;
@@ -120,15 +120,15 @@ Result<void> RecordingFile::seal_open_chunk() {
   return {};
 }
 
-// A tail that the disk refuses for another reason than want of room makes the whole read-only: nobody knows what a failed
-// write or sync left.
+// A tail that the disk refuses for another reason than want of room makes the whole read-only: nobody knows what a
+// failed write or sync left.
 Result<void> RecordingFile::note(Result<void> of_tail) {
   if (!of_tail && of_tail.error().code != Errc::kSpoolFull) refusal_ = of_tail.error();
   return of_tail;
 }
 
 Result<void> RecordingFile::save() {
-  if (!builder_ || is_sealing_ || builder_->unwritten_bytes() == 0) return {};
+  if (!builder_ || is_sealing_ || builder_->is_written()) return {};
   std::string records;
   if (open_records_.empty()) records = builder_->start_record();
   const std::string piece = builder_->make_piece();

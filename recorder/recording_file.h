@@ -24,15 +24,15 @@ namespace cairn::recorder {
 // into a recording reads at most 256 KiB; or when it is this old.
 constexpr uint32_t kSealRawBytes = 1024 * 1024;
 constexpr size_t kSealFrameBytes = 192 * 1024;
-constexpr uint64_t kSealAgeNs = 600'000'000'000;
+constexpr uint64_t kSealAgeNs = 3'600'000'000'000;
 
 // How a recording is written.
 struct RecordingOptions {
-  uint64_t quota_bytes = UINT64_MAX;          // of the files; sealing alone may pass it
+  uint64_t quota_bytes = UINT64_MAX;               // of the files; sealing alone may pass it
   std::unique_ptr<const RecordingKeys> keys = {};  // none: not encrypted
-  std::optional<SessionSigner> signer = {};   // none: not signed
-  bool commits_each_flush = false;            // against power loss, too, whatever it costs
-  uint32_t seal_raw_bytes = kSealRawBytes;    // smaller for tests that want many chunks
+  std::optional<SessionSigner> signer = {};        // none: not signed
+  bool commits_each_flush = false;                 // against power loss, too, whatever it costs
+  uint32_t seal_raw_bytes = kSealRawBytes;         // smaller for tests that want many chunks
 };
 
 // One recording on the disk: chunks in SESSION_UUID.rec, what is not sealed yet in SESSION_UUID.tail. Keeps what the
@@ -71,10 +71,10 @@ class RecordingFile {
   void set_quota(uint64_t quota_bytes) { options_.quota_bytes = quota_bytes; }
   // The error that made it read-only, if one did.
   const std::optional<Error>& refusal() const { return refusal_ ? refusal_ : file_.refusal(); }
-  uint64_t bytes() const { return file_.bytes(); }   // of whole chunks
-  const Totals& totals() const { return totals_; }   // of all events taken
+  uint64_t bytes() const { return file_.bytes(); }  // of whole chunks
+  const Totals& totals() const { return totals_; }  // of all events taken
   bool has_open_chunk() const { return builder_ != nullptr; }
-  bool is_dirty() const { return is_dirty_; }        // there is something to commit
+  bool is_dirty() const { return is_dirty_; }  // there is something to commit
   bool commits_each_flush() const { return options_.commits_each_flush; }
 
  private:
@@ -102,12 +102,12 @@ class RecordingFile {
 
   std::unique_ptr<Compressor> compressor_ = std::make_unique<Compressor>();  // the builder knows where it is
   std::unique_ptr<ChunkBuilder> builder_;
-  bool is_sealing_ = false;    // it is full and waits for the disk
+  bool is_sealing_ = false;  // it is full and waits for the disk
   uint64_t last_chunk_lasted_ns_ = 0;
-  std::string open_records_;   // of the open chunk: what the tail holds of it
+  std::string open_records_;  // of the open chunk: what the tail holds of it
   uint64_t open_pieces_bytes_ = 0;
   Digest open_hash_;
-  bool is_ended_ = false;      // the final chunk is in the file
+  bool is_ended_ = false;        // the final chunk is in the file
   bool has_stale_tail_ = false;  // the tail holds chunks that are sealed
   bool is_dirty_ = false;
   std::optional<Error> refusal_;

@@ -17,7 +17,6 @@ constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
 // Output of one channel that came in pieces within this time is one event: programs write as they please.
 constexpr uint64_t kJoinNs = 5'000'000;
 constexpr size_t kFieldBytes = 6;  // what an event takes in the other columns
-constexpr uint64_t kNsPerUs = 1000;
 
 }  // namespace
 
@@ -55,8 +54,10 @@ void RecordingWriter::add(Event event) {
 void RecordingWriter::admit(Event event) {
   if (event.kind_case() == Event::kOutput && event.output().data().empty()) return;
   if (!is_kernel_event(event)) event.clear_kernel_seq();
-  // As it will be read again: output has microseconds.
-  if (event.kind_case() == Event::kOutput) event.set_boot_ns(event.boot_ns() / kNsPerUs * kNsPerUs);
+  // As it will be read again; later rather than earlier, so that it stays behind what caused it.
+  if (event.kind_case() == Event::kOutput) {
+    event.set_boot_ns((event.boot_ns() + kOutputTickNs - 1) / kOutputTickNs * kOutputTickNs);
+  }
   make_strings_valid(event);
   if (event.ByteSizeLong() > kMaxEventBytes && !replace_oversize(event)) return;
   if (event.kind_case() == Event::kGap) ledger_.declare({event.gap().from_seq(), event.gap().to_seq()});

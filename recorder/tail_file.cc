@@ -13,8 +13,8 @@ namespace cairn::recorder {
 namespace {
 
 Failure failed(const Error& error, const std::filesystem::path& path) {
-  const bool is_full = error.code == std::errc::no_space_on_device ||
-                       error.code == std::error_code(EDQUOT, std::generic_category());
+  const bool is_full =
+      error.code == std::errc::no_space_on_device || error.code == std::error_code(EDQUOT, std::generic_category());
   const std::string message = fmt::format("{}: {}", path.string(), error.message);
   return is_full ? fail(Errc::kSpoolFull, message) : fail(error.code, message);
 }

@@ -68,11 +68,13 @@ int64_t wall_s_of(const ASN1_TIME* time) {
 
 std::string serial_of(X509* certificate) {
   const ASN1_INTEGER* serial = X509_get0_serialNumber(certificate);
-  return to_hex({reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)),
-                 static_cast<size_t>(ASN1_STRING_length(serial))});
+  return to_hex(
+      {reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)), static_cast<size_t>(ASN1_STRING_length(serial))});
 }
 
-BioPtr memory_bio(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+BioPtr memory_bio(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
 // The authority that has signed it; nullptr when none has.
 X509Ptr issuer_of(X509* certificate, const std::string& authorities_pem) {

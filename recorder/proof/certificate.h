@@ -17,7 +17,7 @@ struct SignerCertificate {
   std::string uri;          // "cairn://CLUSTER/session/UUID", "cairn://CLUSTER/log"
   int64_t not_before_wall_s = 0;
   int64_t not_after_wall_s = 0;
-  std::string serial;       // hexadecimal
+  std::string serial;  // hexadecimal
 };
 
 // The key alone, the certificate's signature unchecked.

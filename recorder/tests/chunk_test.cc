@@ -19,7 +19,7 @@ ChunkPlace some_place() {
 }
 
 std::string make_chunk() {
-  return encode_plain_events(some_place(), {make_output(20'000, "hello"), make_output(10'000, "world")},
+  return encode_plain_events(some_place(), {make_output(2'000'000, "hello"), make_output(1'000'000, "world")},
                              {.settled = 9, .stored = 8});
 }
 
@@ -42,8 +42,8 @@ TEST(Chunk, ComesBackAsItWas) {
   const ChunkHeader& header = view.header;
   EXPECT_EQ(header.number, 7u);
   EXPECT_EQ(header.events, 2u);
-  EXPECT_EQ(header.first_boot_ns, 10'000u);
-  EXPECT_EQ(header.last_boot_ns, 20'000u);
+  EXPECT_EQ(header.first_boot_ns, 1'000'000u);
+  EXPECT_EQ(header.last_boot_ns, 2'000'000u);
   EXPECT_EQ(header.anchor, ClockAnchor(5, 4, 3));
   EXPECT_EQ(header.size(), chunk.size());
   EXPECT_FALSE(header.is_final());
@@ -133,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(Forgeries, ForgedChunk,
                                          Forgery{"one_event_less", with_le32(92, 1), Errc::kCorrupt},
                                          Forgery{"too_many_events", with_le32(92, 0xffffffff), Errc::kCorrupt},
                                          Forgery{"other_first_time", with_le32(32, 9), Errc::kCorrupt},
-                                         Forgery{"other_last_time", with_le32(40, 21'000), Errc::kCorrupt},
+                                         Forgery{"other_last_time", with_le32(40, 2'100'000), Errc::kCorrupt},
                                          Forgery{"ends_before_it_begins", with_le32(40, 9), Errc::kCorrupt},
                                          Forgery{"other_content", with_le32(128, 9), Errc::kCorrupt},
                                          Forgery{"two_frames",

@@ -90,7 +90,7 @@ TEST_F(Recording, IsOnDiskLessThanASecondBehind) {
   writer.add(make_output(kStartNs, "x"));
   ASSERT_TRUE(writer.flush(kStartNs + 250 * kMs));
   EXPECT_FALSE(std::filesystem::exists(TailFile::path_for(path_))) << "too small and too young";
-  ASSERT_TRUE(writer.flush(kStartNs + 600 * kMs));
+  ASSERT_TRUE(writer.flush(kStartNs + 700 * kMs));
   RecordingDecoder decoder;
   decoder.feed(contents(path_));
   decoder.feed_pieces(1, read_tail(contents(TailFile::path_for(path_)), 1).pieces);
@@ -98,7 +98,7 @@ TEST_F(Recording, IsOnDiskLessThanASecondBehind) {
   EXPECT_EQ(decoder.next().value()->output().data(), "x");
   EXPECT_FALSE(decoder.next().value());
   // When the chunk comes as a whole, nothing comes twice.
-  writer.add(make_output(kStartNs + 700 * kMs, "y"));
+  writer.add(make_output(kStartNs + 750 * kMs, "y"));
   ASSERT_TRUE(writer.seal(END_REASON_COMPLETE, 0, kStartNs + 800 * kMs));
   decoder.feed(std::string_view(contents(path_)).substr(decoder.offset()));
   EXPECT_EQ(decoder.next().value()->output().data(), "y");

@@ -98,11 +98,11 @@ class Forger {
     opening.mutable_begin()->mutable_begin()->set_session_id(std::string(session));
     return add(encode_opening(place(), opening));
   }
-  Forger& output() { return add(encode_plain_events(place(), {make_output(1000, "x")}, {})); }
+  Forger& output() { return add(encode_plain_events(place(), {make_output(100'000, "x")}, {})); }
   Forger& end(const End& end = {}) {
     Closing closing;
     *closing.mutable_end()->mutable_end() = end;
-    closing.mutable_end()->set_boot_ns(2000);
+    closing.mutable_end()->set_boot_ns(200'000);
     return add(encode_closing(place(), closing, {}));
   }
   Forger& of_session(std::string_view session) {
