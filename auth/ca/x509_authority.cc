@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <openssl/ec.h>
+#include <openssl/pem.h>
 
 #include "auth/ca/pem.h"
 #include "base/bytes.h"
@@ -14,6 +15,7 @@ namespace cairn::auth {
 namespace {
 
 constexpr int64_t kAuthorityLifeS = int64_t{10} * 365 * 86'400;
+constexpr int64_t kRevocationsLifeS = int64_t{7} * 86'400;
 constexpr int64_t kBackdateS = 60;
 constexpr size_t kMaxPemBytes = 64 * 1024;
 constexpr size_t kSerialBytes = 16;
@@ -192,6 +194,38 @@ Result<std::string> X509Authority::issue_signer(const std::string& ed25519_publi
   std::string bytes(reinterpret_cast<const char*>(der), static_cast<size_t>(length));
   OPENSSL_free(der);
   return bytes;
+}
+
+Result<std::string> X509Authority::revocations(const std::vector<Revoked>& revoked, int64_t now_wall_s) const {
+  const std::unique_ptr<X509_CRL, OpensslDeleter<X509_CRL_free>> list(X509_CRL_new());
+  const std::unique_ptr<ASN1_TIME, OpensslDeleter<ASN1_TIME_free>> now(ASN1_TIME_set(nullptr, now_wall_s));
+  const std::unique_ptr<ASN1_TIME, OpensslDeleter<ASN1_TIME_free>> next(
+      ASN1_TIME_set(nullptr, now_wall_s + kRevocationsLifeS));
+  if (!list || !now || !next || X509_CRL_set_version(list.get(), X509_CRL_VERSION_2) != 1 ||
+      X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(certificate_.get())) != 1 ||
+      X509_CRL_set1_lastUpdate(list.get(), now.get()) != 1 || X509_CRL_set1_nextUpdate(list.get(), next.get()) != 1)
+    return refused("list of revocations");
+  for (const Revoked& each : revoked) {
+    std::unique_ptr<X509_REVOKED, OpensslDeleter<X509_REVOKED_free>> entry(X509_REVOKED_new());
+    BIGNUM* parsed = nullptr;
+    BN_hex2bn(&parsed, each.serial.c_str());
+    const BigNumber number(parsed);
+    const std::unique_ptr<ASN1_INTEGER, OpensslDeleter<ASN1_INTEGER_free>> serial(
+        number ? BN_to_ASN1_INTEGER(number.get(), nullptr) : nullptr);
+    const std::unique_ptr<ASN1_TIME, OpensslDeleter<ASN1_TIME_free>> since(ASN1_TIME_set(nullptr, each.since_wall_s));
+    if (!entry || !serial || !since || X509_REVOKED_set_serialNumber(entry.get(), serial.get()) != 1 ||
+        X509_REVOKED_set_revocationDate(entry.get(), since.get()) != 1 ||
+        X509_CRL_add0_revoked(list.get(), entry.get()) != 1)
+      return refused("list of revocations");
+    (void)entry.release();  // the list owns it now
+  }
+  if (X509_CRL_sort(list.get()) != 1 || X509_CRL_sign(list.get(), key_.get(), EVP_sha256()) == 0)
+    return refused("signature of the list of revocations");
+  const Bio bio(BIO_new(BIO_s_mem()));
+  if (!bio || PEM_write_bio_X509_CRL(bio.get(), list.get()) != 1) return refused("list of revocations");
+  char* text = nullptr;
+  const long length = BIO_get_mem_data(bio.get(), &text);
+  return std::string(text, static_cast<size_t>(length));
 }
 
 std::string X509Authority::pin() const { return tunnel::ca_pin_of(certificate_.get()); }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "auth/ca/openssl_types.h"
 #include "base/result.h"
@@ -38,6 +39,14 @@ class X509Authority {
   // A certificate for an Ed25519 key, 32 bytes, that signs documents (RFC 9336) and is good for no connection; DER.
   //   fails  kInvalid: not such a key
   Result<std::string> issue_signer(const std::string& ed25519_public_key, const CertificateOrder& order) const;
+
+  // A certificate that is taken back.
+  struct Revoked {
+    std::string serial;  // hexadecimal
+    int64_t since_wall_s = 0;
+  };
+  // An X.509 CRL (RFC 5280 §5) of these, valid for a week; PEM.
+  Result<std::string> revocations(const std::vector<Revoked>& revoked, int64_t now_wall_s) const;
 
   const std::string& pem() const { return pem_; }
   // "sha256:" and the SHA-256 of its SubjectPublicKeyInfo in hexadecimal.

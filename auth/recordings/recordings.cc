@@ -339,6 +339,13 @@ Result<uint64_t> Recordings::proof_bytes(const std::string& session_id) {
   return proof->size();
 }
 
+Result<std::string> Recordings::certificate_serial(const std::string& session_id) {
+  const Result<recorder::Opening> opening = read_stored_opening(*chunks_, session_id);
+  if (!opening) return fail(opening);
+  if (opening->certificate().empty()) return std::string();
+  return recorder::serial_of_certificate(opening->certificate());
+}
+
 Result<std::string> Recordings::secret(const std::string& session_id) {
   const Result<RecordingState> state = chunks_->state(session_id);
   if (!state) return fail(state);

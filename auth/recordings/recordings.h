@@ -56,6 +56,8 @@ class Recordings {
   Result<StoredTail> tail(const std::string& session_id) { return chunks_->tail(session_id); }
   // Bytes of the proof; 0: there is none yet.
   Result<uint64_t> proof_bytes(const std::string& session_id);
+  // Of the certificate that its session signs with, hexadecimal; empty: it is not signed.
+  Result<std::string> certificate_serial(const std::string& session_id);
   // The secret that its chunks are encrypted with.
   //   fails  kDenied: encrypted to others than auth. kNotFound: not encrypted, or nothing is stored yet
   Result<std::string> secret(const std::string& session_id);

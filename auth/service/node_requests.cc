@@ -7,6 +7,9 @@
 namespace cairn::auth {
 namespace {
 
+constexpr const char* kRevokeKind = "node.revoke";
+constexpr uint32_t kMaxRevocations = 1000;
+
 Result<void> check_heartbeat(const v1::HeartbeatRequest& beat) {
   if (Result<void> good = check_labels(beat.labels()); !good) return good;
   for (const std::string* text : {&beat.version(), &beat.kernel(), &beat.capture_tier(), &beat.capture_error()}) {
@@ -102,11 +105,58 @@ Service::Answer Service::delete_node(const Subject& caller, const v1::DeleteNode
                               fmt::format("{} {} removed by {}", type, host.node.name(), caller.text()));
   event.set_node_id(host.node.id());
   event.set_node_name(host.node.name());
-  const Events events = at(clock_->wall_ns(), std::move(event));
+  Events events = at(clock_->wall_ns(), std::move(event));
+  if (request.compromised_since_wall_s() > 0) {
+    AuditEvent revoked = event_by(caller, kRevokeKind, true,
+                                  fmt::format("what {} {} has signed since {} is not to be trusted", type,
+                                              host.node.name(), format_utc(request.compromised_since_wall_s())),
+                                  {{"since_wall_s", std::to_string(request.compromised_since_wall_s())}});
+    revoked.set_node_id(host.node.id());
+    revoked.set_node_name(host.node.name());
+    revoked.set_wall_ns(clock_->wall_ns());
+    events.push_back(std::move(revoked));
+  }
   if (Result<void> deleted = store_->delete_host(host.node.id(), clock_->wall_s(), events); !deleted)
     return fail(deleted);
   log_.info("host.deleted", kv("type", type), kv("name", host.node.name()), kv("id", host.node.id()));
   return done();
+}
+
+// Certificates of sessions that began on a node after it was compromised: what the audit log says, looked up in the
+// recordings themselves.
+Result<std::vector<X509Authority::Revoked>> Service::revoked_certificates() {
+  std::vector<X509Authority::Revoked> revoked;
+  AuditQuery query{.kinds = {kRevokeKind}, .limit = kMaxRevocations};
+  const Result<Page<AuditEvent>> revocations = store_->search_audit(query);
+  if (!revocations) return fail(revocations);
+  for (const AuditEvent& event : revocations->rows) {
+    const auto since = event.fields().find("since_wall_s");
+    if (since == event.fields().end()) continue;
+    const int64_t since_wall_s = std::strtoll(since->second.c_str(), nullptr, 10);
+    SessionQuery sessions{.node_ids = {event.node_id()}, .limit = kMaxRevocations};
+    do {
+      const Result<Page<v1::Session>> page = store_->list_sessions(sessions);
+      if (!page) return fail(page);
+      for (const v1::Session& session : page->rows) {
+        if (session.start_wall_s() < since_wall_s) continue;
+        const Result<std::string> serial = recordings_->certificate_serial(session.id());
+        if (serial && !serial->empty()) revoked.push_back({.serial = *serial, .since_wall_s = since_wall_s});
+      }
+      sessions.page_token = page->next_page_token;
+    } while (!sessions.page_token.empty());
+  }
+  return revoked;
+}
+
+Service::Answer Service::read_trust() {
+  const Result<std::vector<X509Authority::Revoked>> revoked = revoked_certificates();
+  if (!revoked) return fail(revoked);
+  Result<std::string> list = issuer_->authorities().hosts().revocations(*revoked, clock_->wall_s());
+  if (!list) return fail(list);
+  v1::Response response;
+  response.mutable_read_trust()->set_authorities(issuer_->authorities().hosts().pem());
+  response.mutable_read_trust()->set_revocations(std::move(*list));
+  return response;
 }
 
 }  // namespace cairn::auth

@@ -83,6 +83,7 @@ Service::Answer Service::dispatch(const Subject& caller, const v1::Request& requ
   switch (request.kind_case()) {
     case v1::Request::kStatus: return status(caller);
     case v1::Request::kListNodes: return list_nodes(caller, request.list_nodes());
+    case v1::Request::kReadTrust: return read_trust();
     case v1::Request::kHeartbeat: return heartbeat(caller, request.heartbeat());
     case v1::Request::kRenew: return renew(caller, request.renew());
     case v1::Request::kAuthorizeSession: return authorize_session(caller, request.authorize_session());

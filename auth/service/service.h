@@ -53,6 +53,8 @@ class Service {
   Answer renew(const Subject& caller, const v1::RenewRequest& request);
   Answer append_audit(const Subject& caller, const v1::AppendAuditRequest& request);
   Answer list_nodes(const Subject& caller, const v1::ListNodesRequest& request);
+  Answer read_trust();
+  Result<std::vector<X509Authority::Revoked>> revoked_certificates();
   Answer delete_node(const Subject& caller, const v1::DeleteNodeRequest& request);
 
   // session_requests.cc

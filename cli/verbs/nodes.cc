@@ -8,6 +8,7 @@
 #include "cli/print/plain_text.h"
 #include "cli/print/table.h"
 #include "cli/verbs/ask.h"
+#include "cli/verbs/time_point.h"
 #include "cli/verbs/verbs.h"
 
 namespace cairn::cli {
@@ -89,11 +90,21 @@ void add_node_verbs(CLI::App& app, Command& command) {
   auto node = std::make_shared<std::string>();
   CLI::App* rm = add_verb(*nodes, "rm", "Remove a node; its certificate counts no longer", "cairn nodes rm web-1");
   rm->add_option("NODE", *node, "name or UUID")->required();
+  auto since = std::make_shared<std::string>();
+  rm->add_option(
+      "--compromised-since", *since,
+      "when it fell into wrong hands (2026-11-20T22:25:06Z, or 3h: so long ago): recordings of its sessions since "
+      "then verify as revoked");
   add_format(rm, command);
-  rm->callback([&command, node] {
-    command.run = [&command, node] {
+  rm->callback([&command, node, since] {
+    command.run = [&command, node, since]() -> Result<int> {
       auth::v1::Request request;
       request.mutable_delete_node()->set_node(*node);
+      if (!since->empty()) {
+        const Result<int64_t> wall_s = parse_time_point(*since, command.context.clock.wall_s());
+        if (!wall_s) return fail(wall_s, "--compromised-since");
+        request.mutable_delete_node()->set_compromised_since_wall_s(*wall_s);
+      }
       return ask_for_done(command.context, std::move(request), fmt::format("Removed node {}", *node));
     };
   });

@@ -11,8 +11,9 @@ void add_node_verbs(CLI::App& app, Command& command);   // ls, nodes ls, nodes r
 void add_ssh_verbs(CLI::App& app, Command& command);    // ssh, config
 void add_proxy_verbs(CLI::App& app, Command& command);  // proxy ssh
 void add_known_hosts_verb(CLI::App& app, Command& command);
-void add_session_verbs(CLI::App& app, Command& command);    // sessions ls
-void add_recording_verbs(CLI::App& app, Command& command);  // recordings ls, recordings verify
+void add_session_verbs(CLI::App& app, Command& command);  // sessions ls
+void add_recording_verbs(CLI::App& app, Command& command);
+void add_verify_verb(CLI::App& recordings, Command& command);
 void add_play_verb(CLI::App& app, Command& command);
 void add_audit_verbs(CLI::App& app, Command& command);  // audit search
 void add_token_verbs(CLI::App& app, Command& command);  // tokens add, ls, rm

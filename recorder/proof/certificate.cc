@@ -111,6 +111,12 @@ Result<std::string> ed25519_key_of(std::string_view der) {
   return key_of(certificate->get());
 }
 
+Result<std::string> serial_of_certificate(std::string_view der) {
+  const Result<X509Ptr> certificate = parse(der);
+  if (!certificate) return fail(certificate);
+  return serial_of(certificate->get());
+}
+
 Result<SignerCertificate> check_signer(std::string_view der, const Trust& trust) {
   const Result<X509Ptr> certificate = parse(der);
   if (!certificate) return fail(certificate);

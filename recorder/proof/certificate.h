@@ -24,6 +24,8 @@ struct SignerCertificate {
 //   fails  kCorrupt: no certificate of an Ed25519 key
 Result<std::string> ed25519_key_of(std::string_view der);
 
+Result<std::string> serial_of_certificate(std::string_view der);  // hexadecimal
+
 // Whom to believe, and whom no more.
 struct Trust {
   std::string authorities_pem;  // of the cluster's host authority, one or more certificates

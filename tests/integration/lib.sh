@@ -168,9 +168,10 @@ log_in() {
 write_ssh_config() { cairn config >"$tmp/ssh_config"; }
 node_ssh() { ssh -F "$tmp/ssh_config" -l "$login" -o BatchMode=yes "$@"; }
 
+auth_options=()  # of make_cluster's cairn-auth
 make_cluster() {
   need_root
-  start_auth
+  start_auth "${auth_options[@]}"
   start_proxy
   start_agent "$@"
   admin roles add ops --logins="$login,root" --node-labels='*=*' --verbs=audit,recordings >/dev/null

@@ -1,0 +1,261 @@
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "cli/player/recording_source.h"
+#include "cli/print/exit_code.h"
+#include "cli/print/json.h"
+#include "cli/print/plain_text.h"
+#include "cli/verbs/ask.h"
+#include "cli/verbs/open_recording.h"
+#include "cli/verbs/verbs.h"
+#include "recorder/summary.h"
+#include "recorder/verification.h"
+#include "tunnel/identity.h"
+
+namespace cairn::cli {
+namespace {
+
+using recorder::Summary;
+
+constexpr size_t kMaxTrustBytes = 4 << 20;
+
+struct VerifyOptions {
+  std::vector<std::string> names;
+  std::string identity;
+  std::string trust;
+};
+
+struct Verdict {
+  Summary summary;
+  recorder::Verification integrity;
+  bool is_live = false;
+  bool is_locked = false;       // encrypted, and no key for it: what it holds was not looked at
+  std::optional<Error> broken;  // where its contents break off
+};
+
+// Reads the recording to its end, or to where it breaks; what came before is counted either way.
+Result<Verdict> read_whole(RecordingSource& source, const recorder::Trust& trust) {
+  Verdict verdict;
+  recorder::Verifier verifier;
+  recorder::SummaryBuilder counted;
+  recorder::RecordingDecoder decoder([&source](const recorder::Opening& opening) { return source.unlock(opening); });
+  for (uint64_t offset = 0;;) {
+    const Result<RecordingSource::Piece> piece = source.read(offset, std::chrono::milliseconds(0));
+    if (!piece) return fail(piece);
+    verdict.is_live = piece->is_live;
+    if (piece->bytes.empty()) break;
+    offset += piece->bytes.size();
+    verifier.feed(piece->bytes);
+    decoder.feed(piece->bytes);
+    for (;;) {
+      const Result<std::optional<recorder::Event>> next = decoder.next();
+      if (!next && next.error().code == Errc::kDenied) verdict.is_locked = true;
+      if (!next) break;
+      const std::optional<recorder::Event>& event = *next;
+      if (!event) break;
+      counted.add(*event);
+    }
+  }
+  const Result<void> end = decoder.finish();
+  if (!end && !verdict.is_locked && !verdict.is_live) verdict.broken = end.error();
+  verdict.summary = counted.finish(decoder);
+  verdict.integrity = verifier.finish(trust);
+  return verdict;
+}
+
+nlohmann::ordered_json integrity_json(const recorder::Verification& integrity) {
+  nlohmann::ordered_json object{{"verdict", recorder::integrity_name(integrity.integrity)},
+                                {"finding", integrity.finding},
+                                {"bad_chunk", nullptr},
+                                {"bad_offset", nullptr},
+                                {"chunks", integrity.chunks},
+                                {"chunks_signed_by_session", integrity.session_signed_chunks},
+                                {"node", integrity.node},
+                                {"certificate_serial", integrity.certificate_serial},
+                                {"signed_wall_ns", integrity.signed_wall_ns},
+                                {"cosigned_wall_s", nullptr},
+                                {"sealed_wall_s", nullptr},
+                                {"root", integrity.root}};
+  if (integrity.bad_chunk) object["bad_chunk"] = *integrity.bad_chunk;
+  if (integrity.bad_offset) object["bad_offset"] = *integrity.bad_offset;
+  if (integrity.cosigned_wall_s) object["cosigned_wall_s"] = *integrity.cosigned_wall_s;
+  if (integrity.sealed_wall_s) object["sealed_wall_s"] = *integrity.sealed_wall_s;
+  return object;
+}
+
+std::string integrity_text(const recorder::Verification& integrity) {
+  std::string text = fmt::format("integrity         {}\n", recorder::integrity_name(integrity.integrity));
+  if (!integrity.finding.empty()) text += fmt::format("                  {}\n", printable(integrity.finding));
+  if (integrity.bad_chunk) {
+    text += fmt::format("first bad chunk   {} at offset {}\n", *integrity.bad_chunk, integrity.bad_offset.value_or(0));
+  }
+  if (integrity.sealed_wall_s) {
+    text += fmt::format("signed            {} of {} chunks by the session on node {}; sealed by auth {}\n",
+                        integrity.session_signed_chunks, integrity.chunks, printable(integrity.node),
+                        format_utc(static_cast<int64_t>(*integrity.sealed_wall_s)));
+  }
+  return text;
+}
+
+nlohmann::ordered_json verdict_json(const Verdict& verdict) {
+  const Summary& summary = verdict.summary;
+  nlohmann::ordered_json object{{"session_id", summary.begin.session_id()},
+                                {"complete", summary.is_complete && !verdict.broken},
+                                {"accounted", summary.is_accounted},
+                                {"sequence_complete", summary.is_sequence_complete},
+                                {"live", verdict.is_live},
+                                {"end_reason", summary.end ? recording::v1::EndReason_Name(summary.end->reason()) : ""},
+                                {"bytes", summary.bytes},
+                                {"chunks", summary.chunks},
+                                {"events", summary.events},
+                                {"late_events", summary.late_events},
+                                {"kernel_issued", summary.kernel_issued},
+                                {"kernel_stored", summary.kernel_stored},
+                                {"kernel_missing", summary.kernel_missing},
+                                {"gaps", summary.gaps},
+                                {"output_bytes", summary.totals.output_bytes},
+                                {"missing_output_bytes", summary.missing_output_bytes},
+                                {"execs", summary.totals.execs},
+                                {"opens", summary.totals.opens},
+                                {"connects", summary.totals.connects},
+                                {"exits", summary.totals.exits},
+                                {"changes", summary.totals.changes},
+                                {"sockets", summary.totals.sockets},
+                                {"tampers", summary.totals.tampers},
+                                {"folded", summary.totals.folded},
+                                {"findings", summary.findings},
+                                {"locked", verdict.is_locked},
+                                {"integrity", integrity_json(verdict.integrity)}};
+  object["broken"] = verdict.broken ? nlohmann::ordered_json(verdict.broken->message) : nullptr;
+  return object;
+}
+
+std::string yes_no(bool is_so) { return is_so ? "yes" : "NO"; }
+
+std::string verdict_text(const Verdict& verdict) {
+  const Summary& summary = verdict.summary;
+  const int64_t seconds = static_cast<int64_t>((summary.last_boot_ns - summary.first_boot_ns) / 1'000'000'000);
+  std::string text = fmt::format(
+      "session           {}\n"
+      "who and where     {} as {} on {}\n"
+      "begun             {}, lasting {}\n"
+      "complete          {}\n"
+      "all accounted     {}\n"
+      "sequence complete {}\n"
+      "kernel events     {} issued, {} stored, {} missing\n"
+      "                  {} execs, {} opens, {} connects, {} exits, {} changes, {} sockets, {} tampers, {} more "
+      "folded\n"
+      "terminal output   {} bytes, {} missing\n"
+      "gaps              {}\n"
+      "size              {} in {} chunks, {} events\n",
+      printable(summary.begin.session_id()), printable(summary.begin.user()), printable(summary.begin.login()),
+      printable(summary.begin.node_name()), format_utc(summary.begin.wall_ns() / 1'000'000'000), format_span(seconds),
+      verdict.is_live ? "not yet: the session is live" : yes_no(summary.is_complete && !verdict.broken),
+      yes_no(summary.is_accounted), yes_no(summary.is_sequence_complete), summary.kernel_issued, summary.kernel_stored,
+      summary.kernel_missing, summary.totals.execs, summary.totals.opens, summary.totals.connects, summary.totals.exits,
+      summary.totals.changes, summary.totals.sockets, summary.totals.tampers, summary.totals.folded,
+      summary.totals.output_bytes, summary.missing_output_bytes, summary.gaps, format_bytes(summary.bytes),
+      summary.chunks, summary.events);
+  if (verdict.is_locked) text += "contents          not looked at: encrypted, and no key is at hand\n";
+  text += integrity_text(verdict.integrity);
+  for (const std::string& finding : summary.findings) text += fmt::format("contradiction     {}\n", printable(finding));
+  return text;
+}
+
+// Public keys to believe: those of a file, or those that this home has from its login, with what auth has revoked as far
+// as auth can be asked.
+Result<recorder::Trust> trust_of(const Context& context, const std::string& file) {
+  recorder::Trust trust;
+  if (!file.empty()) {
+    Result<std::string> pem = read_file(file, kMaxTrustBytes);
+    if (!pem) return fail(pem);
+    trust.authorities_pem = trust.revocations_pem = std::move(*pem);
+    return trust;
+  }
+  auth::v1::Request request;
+  request.mutable_read_trust();
+  const Result<auth::v1::Response> response = ask(context, std::move(request), auth::v1::Response::kReadTrust);
+  if (response) {
+    trust.authorities_pem = response->read_trust().authorities();
+    trust.revocations_pem = response->read_trust().revocations();
+    return trust;
+  }
+  const Result<Home> home = context.home();
+  const Result<tunnel::Identity> identity = home ? tunnel::load_identity(home->root()) : fail(home);
+  if (identity) trust.authorities_pem = identity->authorities.host_ca();
+  if (!identity) {
+    print_warning("there is nobody to believe: give the cluster's public keys with --trust FILE (\"cairn recordings "
+                  "trust\" prints them)");
+  }
+  return trust;
+}
+
+// What is wrong with it, as the exit code says it too.
+std::optional<std::string> objection(const Verdict& verdict) {
+  const recorder::Verification& integrity = verdict.integrity;
+  if (verdict.is_live) return "the session is still live; verify it again when it has ended";
+  if (integrity.integrity != recorder::Integrity::kIntact && integrity.integrity != recorder::Integrity::kUnproved) {
+    return fmt::format("the recording was tampered with or damaged ({}): {}",
+                       recorder::integrity_name(integrity.integrity), integrity.finding);
+  }
+  if (verdict.broken) return verdict.broken->message;
+  if (verdict.is_locked) return std::nullopt;
+  const Summary& summary = verdict.summary;
+  if (!summary.findings.empty()) return "the recording contradicts itself: " + summary.findings.front();
+  if (!summary.is_sequence_complete || summary.missing_output_bytes > 0 || summary.missing_other_events > 0)
+    return "the recording is incomplete: events are missing; \"cairn play --events=only\" shows where";
+  return std::nullopt;
+}
+
+Result<int> verify_one(const Context& context, const std::string& name, const VerifyOptions& options,
+                       const recorder::Trust& trust) {
+  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, name, options.identity);
+  if (!source) return fail(source);
+  const Result<Verdict> verdict = read_whole(**source, trust);
+  if (!verdict) return fail(verdict);
+  const Result<void> printed =
+      context.is_json() ? print_json(verdict_json(*verdict)) : print_text(verdict_text(*verdict));
+  if (!printed) return fail(printed);
+  const std::optional<std::string> problem = objection(*verdict);
+  if (!problem) return kExitOk;
+  print_warning((*source)->name() + ": " + *problem);
+  return kExitIncomplete;
+}
+
+Result<int> verify(const Context& context, const VerifyOptions& options) {
+  const Result<recorder::Trust> trust = trust_of(context, options.trust);
+  if (!trust) return fail(trust);
+  int worst = kExitOk;
+  for (const std::string& name : options.names) {
+    const Result<int> verified = verify_one(context, name, options, *trust);
+    if (!verified && options.names.size() == 1) return verified;
+    if (!verified) print_error(verified.error());
+    worst = std::max(worst, verified ? *verified : exit_code_of(verified.error()));
+  }
+  return worst;
+}
+
+}  // namespace
+
+void add_verify_verb(CLI::App& recordings, Command& command) {
+  auto options = std::make_shared<VerifyOptions>();
+  CLI::App* verb = add_verb(recordings, "verify",
+                            "Say whether recordings are what was signed and hold all that they must: exit 0 if so, 3 if not",
+                            "cairn recordings verify 7c1e\n"
+                            "cairn recordings verify *.rec --trust=cluster.pem\n"
+                            "cairn recordings verify copied.rec --format=json");
+  verb->add_option("SESSION", options->names, "sessions' UUIDs, at least 4 characters of their beginnings, or files")
+      ->required();
+  verb->add_option("--trust", options->trust,
+                   "file of the cluster's public keys and revocations (cairn recordings trust); without it auth is asked");
+  add_identity(verb, options->identity);
+  add_format(verb, command);
+  verb->callback([&command, options] { command.run = [&command, options] { return verify(command.context, *options); }; });
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Verifies a recording by docs/recording-format.md alone: Python's hashlib, openssl(1), age(1) and zstd(1), none of Cairn's code.
+
+  verify_recording.py FILE CA_PEM [IDENTITY]     exit 0 and "intact"; with an identity the decrypted terminal on standard output
+"""
+import base64
+import hashlib
+import pathlib
+import subprocess
+import struct
+import sys
+import tempfile
+
+HEADER = struct.Struct("<4sHBB16sQQQQQqQIIII32s32sII")
+
+
+def fields(message: bytes):
+    """(number, value) of a protobuf message: varints as int, the rest as bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+    while at < len(message):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        else:
+            size = varint()
+            yield key >> 3, message[at:at + size]
+            at += size
+
+
+def run(*command, data=b"") -> bytes:
+    return subprocess.run(command, input=data, check=True, capture_output=True).stdout
+
+
+def leaf(header: bytes, meta: bytes, payload: bytes) -> bytes:
+    return hashlib.sha256(b"\0" + header + meta + hashlib.sha256(payload).digest()).digest()
+
+
+def root(leaves: list[bytes]) -> bytes:
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    return hashlib.sha256(b"\1" + root(leaves[:split]) + root(leaves[split:])).digest()
+
+
+def public_key(folder: pathlib.Path, certificate: bytes, ca: str) -> pathlib.Path:
+    """The certificate's key, once openssl has checked who signed the certificate."""
+    der, pem, key = folder / "c.der", folder / "c.pem", folder / f"{hashlib.sha256(certificate).hexdigest()}.pem"
+    der.write_bytes(certificate)
+    pem.write_bytes(run("openssl", "x509", "-inform", "DER", "-in", str(der)))
+    run("openssl", "verify", "-no_check_time", "-CAfile", ca, str(pem))
+    key.write_bytes(run("openssl", "x509", "-in", str(pem), "-noout", "-pubkey"))
+    return key
+
+
+def check_note(folder, note: str, key: pathlib.Path, is_cosignature: bool) -> list[str]:
+    text, _, signatures = note.rpartition("\n\n")
+    text += "\n"
+    for line in signatures.splitlines():
+        signature = base64.b64decode(line.split(" ")[2])[4:]
+        if (len(signature) == 72) != is_cosignature:
+            continue
+        signed = text.encode()
+        if is_cosignature:
+            signed = f"cosignature/v1\ntime {int.from_bytes(signature[:8], 'big')}\n".encode() + signed
+            signature = signature[8:]
+        (folder / "text").write_bytes(signed)
+        (folder / "signature").write_bytes(signature)
+        run("openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", str(key), "-in", str(folder / "text"),
+            "-sigfile", str(folder / "signature"))
+        return text.splitlines()
+    raise ValueError("a signature is missing")
+
+
+def main(file: str, ca: str, identity: str | None = None) -> int:
+    data, at, leaves, chunks = pathlib.Path(file).read_bytes(), 0, [], []
+    while at < len(data):
+        values = HEADER.unpack_from(data, at)
+        (kind, form), meta_bytes, payload_bytes, previous = values[2:4], values[13], values[14], values[16]
+        header = data[at:at + HEADER.size]
+        meta = data[at + HEADER.size:at + HEADER.size + meta_bytes]
+        payload = data[at + HEADER.size + meta_bytes:at + HEADER.size + meta_bytes + payload_bytes]
+        assert values[0] == b"CRNR" and values[1] == 2 and len(payload) == payload_bytes
+        assert previous == (leaves[-1] if leaves else bytes(32)), "a chunk does not continue the one before"
+        chunks.append((kind, form, payload))
+        if kind != 3:
+            leaves.append(leaf(header, meta, payload))
+        at += HEADER.size + meta_bytes + payload_bytes
+    assert chunks[0][0] == 0 and chunks[-2][0] == 2 and chunks[-1][0] == 3
+    opening = dict(fields(run("zstd", "-dcq", data=chunks[0][2])))
+    proof = dict(fields(run("zstd", "-dcq", data=chunks[-1][2])))
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        session, auth = public_key(folder, opening[2], ca), public_key(folder, proof[4], ca)
+        for note, key, is_cosignature in ((proof[1], session, False), (proof[1], auth, True), (proof[2], auth, True)):
+            origin, size, said = check_note(folder, note.decode(), key, is_cosignature)[:3]
+            assert int(size) == len(leaves) and base64.b64decode(said) == root(leaves), "the root is another"
+        assert proof[3] == b"".join(leaves)
+        if identity:
+            for kind, form, payload in chunks:
+                if kind == 1 and form == 1:
+                    (folder / "chunk.age").write_bytes(payload)
+                    raw = run("zstd", "-dcq", data=run("age", "-d", "-i", identity, str(folder / "chunk.age")))
+                    while raw:
+                        size = int.from_bytes(raw[:4], "little")
+                        for number, value in fields(raw[4:4 + size]):
+                            if number == 7:
+                                sys.stdout.buffer.write(value)
+                        raw = raw[4 + size:]
+    print("intact", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
