@@ -81,6 +81,19 @@ std::string end_text(const End& end) {
                      end.kernel_issued(), end.kernel_stored(), end.kernel_missing());
 }
 
+std::string input_text(const recording::v1::Input& input) {
+  if (input.hidden_bytes() > 0) return fmt::format("typed {} bytes that were not shown", input.hidden_bytes());
+  return fmt::format("typed {}", quoted_if_needed(input.data()));
+}
+
+std::string clock_text(const recording::v1::ClockStep& step) {
+  constexpr double kNsPerS = 1e9;
+  if (step.suspended_ns() > 0) {
+    return fmt::format("the node slept {:.1f} s", static_cast<double>(step.suspended_ns()) / kNsPerS);
+  }
+  return fmt::format("the node's clock was set by {:+.3f} s", static_cast<double>(step.step_ns()) / kNsPerS);
+}
+
 std::string whole_text(const Event& event) {
   switch (event.kind_case()) {
     case Event::kBegin: return begin_text(event.begin());
@@ -93,6 +106,12 @@ std::string whole_text(const Event& event) {
     case Event::kAfterTerminal:
       return fmt::format("after the terminal: {} processes live on", event.after_terminal().live_processes());
     case Event::kEnd: return end_text(event.end());
+    case Event::kInput: return input_text(event.input());
+    case Event::kClockStep: return clock_text(event.clock_step());
+    case Event::kJoin:
+      return fmt::format("{} {} the session ({})", quoted_if_needed(event.join().user()),
+                         event.join().left() ? "left" : "joined", quoted_if_needed(event.join().mode()));
+    case Event::kMarker: return fmt::format("marker {}", quoted_if_needed(event.marker().label()));
     default: return kernel_event_text(event);
   }
 }

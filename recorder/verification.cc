@@ -32,7 +32,8 @@ Result<Proof> read_proof(const ChunkView& chunk) {
 
 std::vector<std::string> split_leaves(const std::string& joined) {
   std::vector<std::string> leaves;
-  for (size_t at = 0; at + kHashBytes <= joined.size(); at += kHashBytes) leaves.push_back(joined.substr(at, kHashBytes));
+  for (size_t at = 0; at + kHashBytes <= joined.size(); at += kHashBytes)
+    leaves.push_back(joined.substr(at, kHashBytes));
   return leaves;
 }
 
@@ -154,8 +155,8 @@ void Verifier::check_against(const std::vector<std::string>& leaves, Verificatio
     const bool is_elsewhere = stands.contains(leaves[i]);
     if (i >= found_.size()) {
       // All that is left is missing or unreadable.
-      if (!damage_.empty() || (!buffer_.empty() && buffer_.size() >= kChunkHeaderBytes &&
-                               !parse_chunk_header(buffer_))) {
+      if (!damage_.empty() ||
+          (!buffer_.empty() && buffer_.size() >= kChunkHeaderBytes && !parse_chunk_header(buffer_))) {
         return blame(verification, Integrity::kAltered, i, fmt::format("chunk {} cannot be read", i));
       }
       return blame(verification, Integrity::kTruncated, i,
@@ -198,7 +199,8 @@ void Verifier::check_chain(Verification& verification) const {
   std::string before(kHashBytes, '\0');
   for (uint64_t i = 0; i < found_.size(); ++i) {
     const Found& here = found_[i];
-    if (here.leaf.empty()) return blame(verification, Integrity::kAltered, i, fmt::format("chunk {}: a checksum is wrong", i));
+    if (here.leaf.empty())
+      return blame(verification, Integrity::kAltered, i, fmt::format("chunk {}: a checksum is wrong", i));
     if (here.session != found_[0].session) {
       return blame(verification, Integrity::kSpliced, i,
                    fmt::format("in place of chunk {} stands one of session {}", i, uuid_text(here.session)));
@@ -297,10 +299,9 @@ Verification Verifier::finish(const Trust& trust) {
   }
   const Result<Proved> proved = prove(trust, verification);
   if (!proved) {
-    verification.integrity =
-        proved.error().code == Errc::kExpired ? Integrity::kRevoked
-        : proved.error().code == Errc::kCorrupt ? Integrity::kAltered
-                                                : Integrity::kForged;
+    verification.integrity = proved.error().code == Errc::kExpired   ? Integrity::kRevoked
+                             : proved.error().code == Errc::kCorrupt ? Integrity::kAltered
+                                                                     : Integrity::kForged;
     verification.finding = proved.error().message;
     if (verification.integrity == Integrity::kAltered) {
       blame(verification, Integrity::kAltered, verification.bad_chunk.value_or(0), verification.finding);
@@ -308,8 +309,7 @@ Verification Verifier::finish(const Trust& trust) {
     return verification;
   }
   check_against(proved->leaves, verification);
-  const bool is_interrupted =
-      closing_ && closing_->end().end().reason() == recording::v1::END_REASON_INTERRUPTED;
+  const bool is_interrupted = closing_ && closing_->end().end().reason() == recording::v1::END_REASON_INTERRUPTED;
   if (verification.integrity == Integrity::kIntact && !is_interrupted &&
       verification.session_signed_chunks < verification.chunks) {
     verification.finding = fmt::format("the session's own signature covers {} of {} chunks; auth vouches for the rest",

@@ -16,32 +16,32 @@ namespace cairn::recorder {
 
 // What was done to a recording, if anything.
 enum class Integrity {
-  kIntact,      // every chunk is what was signed
-  kUnproved,    // nothing contradicts it, and nothing proves it: it is not signed, or its proof is not at hand
-  kTruncated,   // chunks are missing at its end
-  kAltered,     // a chunk is not what it was
-  kRemoved,     // a chunk is missing before others
-  kReordered,   // chunks stand in another order
-  kSpliced,     // a chunk was never part of it: of another session, or added
-  kForged,      // its signatures are not by whom they must be, or do not fit one another
-  kRevoked,     // signed with a certificate that was taken back: its node was not to be trusted any more
+  kIntact,     // every chunk is what was signed
+  kUnproved,   // nothing contradicts it, and nothing proves it: it is not signed, or its proof is not at hand
+  kTruncated,  // chunks are missing at its end
+  kAltered,    // a chunk is not what it was
+  kRemoved,    // a chunk is missing before others
+  kReordered,  // chunks stand in another order
+  kSpliced,    // a chunk was never part of it: of another session, or added
+  kForged,     // its signatures are not by whom they must be, or do not fit one another
+  kRevoked,    // signed with a certificate that was taken back: its node was not to be trusted any more
 };
 std::string_view integrity_name(Integrity integrity);  // "intact", "altered", …
 
 struct Verification {
   Integrity integrity = Integrity::kUnproved;
-  std::string finding;                  // a sentence; empty when it is intact
-  std::optional<uint64_t> bad_chunk;    // the first
-  std::optional<uint64_t> bad_offset;   // where it lies, or should
-  uint64_t chunks = 0;                  // found
-  uint64_t session_signed_chunks = 0;   // covered by the session's own key
-  std::string session;                  // UUID, as chunk 0 says
-  std::string node;                     // UUID, as the certificate says
+  std::string finding;                 // a sentence; empty when it is intact
+  std::optional<uint64_t> bad_chunk;   // the first
+  std::optional<uint64_t> bad_offset;  // where it lies, or should
+  uint64_t chunks = 0;                 // found
+  uint64_t session_signed_chunks = 0;  // covered by the session's own key
+  std::string session;                 // UUID, as chunk 0 says
+  std::string node;                    // UUID, as the certificate says
   std::string certificate_serial;
-  uint64_t signed_wall_ns = 0;          // the session's last signature, by the node's clock
+  uint64_t signed_wall_ns = 0;              // the session's last signature, by the node's clock
   std::optional<uint64_t> cosigned_wall_s;  // when auth had seen it
   std::optional<uint64_t> sealed_wall_s;    // when auth had seen the whole
-  std::string root;                     // hexadecimal, of all chunks, as sealed
+  std::string root;                         // hexadecimal, of all chunks, as sealed
 };
 
 // Checks a recording and the proof behind it without any key but public ones, and without decrypting anything. Push

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "agent/session/pty.h"
+
 namespace cairn::agent {
 namespace {
 
@@ -116,14 +118,26 @@ void ChannelStreams::pump_input() {
       continue;
     }
     ++reads;
+    // Asked before: a program that reads a password turns the echo on again as soon as it has it.
+    const bool is_shown = !is_terminal_ || !is_read_unseen(input_.get());
     const ssize_t put = ::write(input_.get(), incoming_.data(), incoming_.size());
     if (put < 0 && is_no_error()) return;
     if (put < 0) {
       input_.reset();
       continue;
     }
+    if (is_terminal_ && host_->records_input()) record_input(static_cast<size_t>(put), is_shown);
     incoming_.erase(0, static_cast<size_t>(put));
   }
+}
+
+void ChannelStreams::record_input(size_t bytes, bool is_shown) {
+  recording::v1::Event event;
+  event.set_boot_ns(host_->boot_ns());
+  event.mutable_input()->set_channel(number_);
+  if (is_shown) event.mutable_input()->set_data(incoming_.data(), bytes);
+  if (!is_shown) event.mutable_input()->set_hidden_bytes(static_cast<uint32_t>(bytes));
+  host_->record(std::move(event));
 }
 
 void ChannelStreams::close() {

@@ -57,6 +57,7 @@ class ChannelStreams {
   void pump_output(UniqueFd& from, recording::v1::Stream stream);
   bool fetch_input();
   void pump_input();
+  void record_input(size_t bytes, bool is_shown);
 
   ssh_channel channel_;
   uint32_t number_;

@@ -49,4 +49,11 @@ Result<Pty> Pty::open(TerminalSize size) {
   return pty;
 }
 
+bool is_read_unseen(int master) {
+  termios modes{};
+  // Unknown is unseen: a password must not be kept by accident.
+  if (::tcgetattr(master, &modes) != 0) return true;
+  return (modes.c_lflag & ICANON) != 0 && (modes.c_lflag & ECHO) == 0;
+}
+
 }  // namespace cairn::agent

@@ -27,4 +27,8 @@ struct Pty {
 // Sizes beyond 65535 are cut to it.
 Result<void> set_terminal_size(int master, TerminalSize size);
 
+// Whether what is typed now is read line by line and not shown: so programs read passwords (ECHO off, ICANON on). Who
+// draws it himself (readline, vim) has both off. The master shows the slave's modes (tty_ioctl(4)).
+bool is_read_unseen(int master);
+
 }  // namespace cairn::agent

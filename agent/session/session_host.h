@@ -32,6 +32,8 @@ class SessionHost {
   // Takes an event into the recording; boot_ns is set by the caller.
   virtual void record(recording::v1::Event event) = 0;
   virtual uint64_t boot_ns() const = 0;
+  // The policy wants what is typed into terminals.
+  virtual bool records_input() const = 0;
   // False: more output than the disk takes is waiting, read no more of the programs until wake_fd() says so.
   virtual bool has_room() const = 0;
 

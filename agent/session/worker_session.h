@@ -57,6 +57,7 @@ class WorkerSession final : public SessionHost {
   Result<CertificateTerms> admit(const std::string& login, std::string_view key_blob) override;
   void record(recording::v1::Event event) override { recorder_->add(std::move(event)); }
   uint64_t boot_ns() const override { return clock_->boot_ns(); }
+  bool records_input() const override { return policy_.record_input(); }
   bool has_room() const override { return recorder_->has_room(); }
   Result<LoginProcess> start_login(LoginDescriptors descriptors) override;
   v1::LoginStart login_start() const override;

@@ -30,6 +30,7 @@ bool has_verb(const std::vector<v1::Role>& roles, const std::string& verb) {
 
 void make_stricter(Policy& policy, const Policy& other) {
   policy.set_require_kernel_events(policy.require_kernel_events() || other.require_kernel_events());
+  policy.set_record_input(policy.record_input() || other.record_input());
   const uint64_t limit = other.linger_limit_s() == 0 ? kDefaultLingerS : other.linger_limit_s();
   if (policy.linger_limit_s() == 0 || limit < policy.linger_limit_s()) policy.set_linger_limit_s(limit);
 }

@@ -101,6 +101,11 @@ const std::vector<Migration>& all() {
        {
            "ALTER TABLE hosts ADD COLUMN capture_error TEXT NOT NULL DEFAULT ''",
        }},
+      {3,
+       "roles whose sessions' input is recorded",
+       {
+           "ALTER TABLE roles ADD COLUMN record_input INTEGER NOT NULL DEFAULT 0",
+       }},
   };
   return list;
 }

@@ -51,10 +51,11 @@ Result<std::vector<v1::Role>> select_roles(soci::session& sql, SqlQuery query) {
   std::string name, logins, labels, verbs;
   int require_kernel_events = 0;
   long long linger_limit_s = 0;
+  int record_input = 0;
   query.finish("ORDER BY name");
   soci::statement rows(sql);
   query.run(rows, soci::into(name), soci::into(logins), soci::into(labels), soci::into(verbs),
-            soci::into(require_kernel_events), soci::into(linger_limit_s));
+            soci::into(require_kernel_events), soci::into(linger_limit_s), soci::into(record_input));
   std::vector<v1::Role> roles;
   while (rows.fetch()) {
     const Result<std::vector<std::string>> login_list = list_from_json(logins);
@@ -70,12 +71,14 @@ Result<std::vector<v1::Role>> select_roles(soci::session& sql, SqlQuery query) {
     role.mutable_node_labels()->insert(label_map->begin(), label_map->end());
     role.mutable_policy()->set_require_kernel_events(require_kernel_events != 0);
     role.mutable_policy()->set_linger_limit_s(static_cast<uint64_t>(linger_limit_s));
+    role.mutable_policy()->set_record_input(record_input != 0);
   }
   return roles;
 }
 
 SqlQuery roles_query() {
-  return SqlQuery("SELECT name, logins, node_labels, verbs, require_kernel_events, linger_limit_s FROM roles");
+  return SqlQuery(
+      "SELECT name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input FROM roles");
 }
 
 }  // namespace
@@ -157,12 +160,14 @@ Result<void> SqlStore::put_role(const v1::Role& role, const Events& events) {
     const std::string verbs = json_of(role.verbs());
     const int require_kernel_events = role.policy().require_kernel_events() ? 1 : 0;
     const long long linger_limit_s = static_cast<long long>(role.policy().linger_limit_s());
-    sql << "INSERT INTO roles (name, logins, node_labels, verbs, require_kernel_events, linger_limit_s) "
-           "VALUES (:name, :logins, :labels, :verbs, :require, :linger) ON CONFLICT (name) DO UPDATE SET "
+    const int record_input = role.policy().record_input() ? 1 : 0;
+    sql << "INSERT INTO roles (name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input) "
+           "VALUES (:name, :logins, :labels, :verbs, :require, :linger, :input) ON CONFLICT (name) DO UPDATE SET "
            "logins = excluded.logins, node_labels = excluded.node_labels, verbs = excluded.verbs, "
-           "require_kernel_events = excluded.require_kernel_events, linger_limit_s = excluded.linger_limit_s",
+           "require_kernel_events = excluded.require_kernel_events, linger_limit_s = excluded.linger_limit_s, "
+           "record_input = excluded.record_input",
         soci::use(role.name()), soci::use(logins), soci::use(labels), soci::use(verbs),
-        soci::use(require_kernel_events), soci::use(linger_limit_s);
+        soci::use(require_kernel_events), soci::use(linger_limit_s), soci::use(record_input);
     insert_events(sql, events);
     return {};
   });

@@ -62,6 +62,8 @@ std::string Transcript::show_output(const recording::v1::TerminalOutput& output)
 }
 
 std::string Transcript::show_line(const Event& event) {
+  // Between the lines it stands as it was echoed.
+  if (event.has_input() && mode_ != EventsMode::kOnly) return {};
   std::string text = recorder::describe(event);
   if (text.empty()) return {};
   if (event.has_channel_closed()) {

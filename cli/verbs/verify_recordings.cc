@@ -167,8 +167,8 @@ std::string verdict_text(const Verdict& verdict) {
   return text;
 }
 
-// Public keys to believe: those of a file, or those that this home has from its login, with what auth has revoked as far
-// as auth can be asked.
+// Public keys to believe: those of a file, or those that this home has from its login, with what auth has revoked as
+// far as auth can be asked.
 Result<recorder::Trust> trust_of(const Context& context, const std::string& file) {
   recorder::Trust trust;
   if (!file.empty()) {
@@ -189,8 +189,9 @@ Result<recorder::Trust> trust_of(const Context& context, const std::string& file
   const Result<tunnel::Identity> identity = home ? tunnel::load_identity(home->root()) : fail(home);
   if (identity) trust.authorities_pem = identity->authorities.host_ca();
   if (!identity) {
-    print_warning("there is nobody to believe: give the cluster's public keys with --trust FILE (\"cairn recordings "
-                  "trust\" prints them)");
+    print_warning(
+        "there is nobody to believe: give the cluster's public keys with --trust FILE (\"cairn recordings "
+        "trust\" prints them)");
   }
   return trust;
 }
@@ -244,18 +245,21 @@ Result<int> verify(const Context& context, const VerifyOptions& options) {
 
 void add_verify_verb(CLI::App& recordings, Command& command) {
   auto options = std::make_shared<VerifyOptions>();
-  CLI::App* verb = add_verb(recordings, "verify",
-                            "Say whether recordings are what was signed and hold all that they must: exit 0 if so, 3 if not",
-                            "cairn recordings verify 7c1e\n"
-                            "cairn recordings verify *.rec --trust=cluster.pem\n"
-                            "cairn recordings verify copied.rec --format=json");
+  CLI::App* verb =
+      add_verb(recordings, "verify",
+               "Say whether recordings are what was signed and hold all that they must: exit 0 if so, 3 if not",
+               "cairn recordings verify 7c1e\n"
+               "cairn recordings verify *.rec --trust=cluster.pem\n"
+               "cairn recordings verify copied.rec --format=json");
   verb->add_option("SESSION", options->names, "sessions' UUIDs, at least 4 characters of their beginnings, or files")
       ->required();
-  verb->add_option("--trust", options->trust,
-                   "file of the cluster's public keys and revocations (cairn recordings trust); without it auth is asked");
+  verb->add_option(
+      "--trust", options->trust,
+      "file of the cluster's public keys and revocations (cairn recordings trust); without it auth is asked");
   add_identity(verb, options->identity);
   add_format(verb, command);
-  verb->callback([&command, options] { command.run = [&command, options] { return verify(command.context, *options); }; });
+  verb->callback(
+      [&command, options] { command.run = [&command, options] { return verify(command.context, *options); }; });
 }
 
 }  // namespace cairn::cli
