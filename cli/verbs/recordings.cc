@@ -86,6 +86,7 @@ void add_recording_verbs(CLI::App& app, Command& command) {
   ls->callback([&command, query] { command.run = [&command, query] { return list(command.context, *query); }; });
 
   add_verify_verb(*recordings, command);
+  add_export_verb(*recordings, command);
 
   auto name = std::make_shared<std::string>();
   auto file = std::make_shared<std::string>();

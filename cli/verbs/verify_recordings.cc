@@ -200,6 +200,8 @@ Result<recorder::Trust> trust_of(const Context& context, const std::string& file
 std::optional<std::string> objection(const Verdict& verdict) {
   const recorder::Verification& integrity = verdict.integrity;
   if (verdict.is_live) return "the session is still live; verify it again when it has ended";
+  const bool is_cut = integrity.integrity == recorder::Integrity::kTruncated;
+  if (is_cut && verdict.broken) return verdict.broken->message;
   if (integrity.integrity != recorder::Integrity::kIntact && integrity.integrity != recorder::Integrity::kUnproved) {
     return fmt::format("the recording was tampered with or damaged ({}): {}",
                        recorder::integrity_name(integrity.integrity), integrity.finding);
