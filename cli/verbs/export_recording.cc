@@ -55,8 +55,8 @@ class Output {
 using Converter = std::function<std::string(const Event*)>;
 
 Converter terminal_converter(const ExportOptions& options, recorder::TerminalForm form, std::string& timing) {
-  auto made = std::make_shared<recorder::TerminalExport>(recorder::TerminalExportOptions{
-      .form = form, .is_raw = options.is_raw, .channel = options.channel});
+  auto made = std::make_shared<recorder::TerminalExport>(
+      recorder::TerminalExportOptions{.form = form, .is_raw = options.is_raw, .channel = options.channel});
   return [made, &timing](const Event* event) {
     std::string text = event == nullptr ? made->finish() : made->add(*event);
     timing += made->take_timing();
@@ -70,9 +70,8 @@ Result<Converter> converter_of(const ExportOptions& options, std::string& timing
   if (options.form == "asciicast3") return terminal_converter(options, TerminalForm::kAsciicast3, timing);
   if (options.form == "typescript") return terminal_converter(options, TerminalForm::kTypescript, timing);
   if (options.form == "text") return terminal_converter(options, TerminalForm::kText, timing);
-  return Converter([](const Event* event) {
-    return event == nullptr ? std::string() : json_line(event_to_json(*event)) + "\n";
-  });
+  return Converter(
+      [](const Event* event) { return event == nullptr ? std::string() : json_line(event_to_json(*event)) + "\n"; });
 }
 
 Result<int> export_recording(const Context& context, const ExportOptions& options) {
@@ -105,15 +104,17 @@ Result<int> export_recording(const Context& context, const ExportOptions& option
 
 void add_export_verb(CLI::App& recordings, Command& command) {
   auto options = std::make_shared<ExportOptions>();
-  CLI::App* verb = add_verb(recordings, "export", "Write a recording in a form that other programs read",
-                            "cairn recordings export 7c1e --as=asciicast2 -o session.cast\n"
-                            "cairn recordings export 7c1e --as=typescript -o typescript --timing=timing\n"
-                            "cairn recordings export 7c1e --as=jsonl | jq -r 'select(.exec) | .exec.argv | join(\" \")'");
+  CLI::App* verb =
+      add_verb(recordings, "export", "Write a recording in a form that other programs read",
+               "cairn recordings export 7c1e --as=asciicast2 -o session.cast\n"
+               "cairn recordings export 7c1e --as=typescript -o typescript --timing=timing\n"
+               "cairn recordings export 7c1e --as=jsonl | jq -r 'select(.exec) | .exec.argv | join(\" \")'");
   verb->add_option("SESSION", options->recording, "a session's UUID, at least 4 characters of its beginning, or a file")
       ->required();
-  verb->add_option("--as", options->form,
-                   "asciicast2, asciicast3: for asciinema; typescript: for scriptreplay; text: the terminal's text; jsonl: "
-                   "every event as JSON, one in a line")
+  verb->add_option(
+          "--as", options->form,
+          "asciicast2, asciicast3: for asciinema; typescript: for scriptreplay; text: the terminal's text; jsonl: "
+          "every event as JSON, one in a line")
       ->check(CLI::IsMember({"asciicast2", "asciicast3", "typescript", "text", "jsonl"}))
       ->capture_default_str();
   verb->add_option("-o,--output", options->output, "file to write; without it standard output");
@@ -122,8 +123,9 @@ void add_export_verb(CLI::App& recordings, Command& command) {
   verb->add_flag("--raw", options->is_raw,
                  "of a typescript: the very bytes, with sequences that make a terminal act or answer");
   add_identity(verb, options->identity);
-  verb->callback(
-      [&command, options] { command.run = [&command, options] { return export_recording(command.context, *options); }; });
+  verb->callback([&command, options] {
+    command.run = [&command, options] { return export_recording(command.context, *options); };
+  });
 }
 
 }  // namespace cairn::cli

@@ -143,7 +143,8 @@ std::string TerminalExport::header() {
           size_.columns, size_.rows, wall_s, title, term);
     case TerminalForm::kAsciicast3:
       return fmt::format(
-          "{{\"version\": 3, \"term\": {{\"cols\": {}, \"rows\": {}, \"type\": {}}}, \"timestamp\": {}, \"title\": {}}}\n",
+          "{{\"version\": 3, \"term\": {{\"cols\": {}, \"rows\": {}, \"type\": {}}}, \"timestamp\": {}, \"title\": "
+          "{}}}\n",
           size_.columns, size_.rows, term, wall_s, title);
     case TerminalForm::kText: return {};
     case TerminalForm::kTypescript:

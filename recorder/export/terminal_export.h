@@ -57,7 +57,7 @@ class TerminalExport {
   std::string term_;
   std::string command_;
   bool has_header_ = false;
-  bool is_interactive_ = false;  // the channel has a terminal
+  bool is_interactive_ = false;            // the channel has a terminal
   std::map<int, TerminalFilter> filters_;  // by stream
   std::string timing_;
 };
