@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/screen.pb.h"
 #include "recorder/utf8.h"
 
 namespace cairn::recorder {
@@ -108,6 +109,33 @@ std::string_view TerminalFilter::reset_sequence() {
   // Not ?1049l, which moves the cursor even on the main screen; DECSTBM moves it too and stands between save and
   // restore.
   return "\x1b[?1047l\x1b[!p\x1b[?69l\x1b[?5l\x1b[4l\x1b[?7h\x1b[?25h\x1b[0 q\0337\x1b[r\0338\x1b[0m\x1b(B\x0f";
+}
+
+void TerminalFilter::save(screen::v1::SavedFilter& saved) const {
+  saved.set_state(static_cast<uint32_t>(state_));
+  saved.set_sequence(sequence_);
+  saved.set_character(character_);
+  saved.set_character_bytes(static_cast<uint32_t>(character_bytes_));
+  saved.set_is_dropped(is_dropped_);
+  saved.set_string_ends_at_bel(string_ends_at_bel_);
+  saved.set_previous(previous_);
+}
+
+bool TerminalFilter::restore(const screen::v1::SavedFilter& saved) {
+  const std::string& character = saved.character();
+  const size_t bytes = character.empty() ? 0 : utf8_length(static_cast<unsigned char>(character[0]));
+  const bool is_good = saved.state() <= static_cast<uint32_t>(State::kStringEscape) &&
+                       saved.sequence().size() <= kMaxSequenceBytes && saved.previous() <= 0xff &&
+                       (character.empty() || (character.size() < bytes && saved.character_bytes() == bytes));
+  if (!is_good) return false;
+  state_ = static_cast<State>(saved.state());
+  sequence_ = saved.sequence();
+  character_ = character;
+  character_bytes_ = saved.character_bytes();
+  is_dropped_ = saved.is_dropped();
+  string_ends_at_bel_ = saved.string_ends_at_bel();
+  previous_ = static_cast<unsigned char>(saved.previous());
+  return true;
 }
 
 std::string TerminalFilter::filter(std::string_view bytes) {

@@ -4,6 +4,10 @@
 #include <string>
 #include <string_view>
 
+namespace cairn::screen::v1 {
+class SavedFilter;
+}
+
 namespace cairn::recorder {
 
 // Makes the terminal output of a recording, whose author may be hostile, fit for the terminal of the one who watches:
@@ -22,6 +26,10 @@ class TerminalFilter {
   static constexpr size_t kMaxIntermediates = 2;  // of an escape sequence
 
   std::string filter(std::string_view bytes);
+
+  // What it holds back, so that another can go on in its place; and back. A state that none could have is refused.
+  void save(screen::v1::SavedFilter& saved) const;
+  bool restore(const screen::v1::SavedFilter& saved);
 
   // Brings the terminal back from whatever the passed sequences left: main screen, no style, cursor shown, whole-screen
   // scroll region. For players, when they end.

@@ -1,15 +1,18 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "base/options.h"
 #include "cli/player/auth_source.h"
 #include "cli/player/file_source.h"
 #include "cli/player/host_feed.h"
 #include "cli/player/json_event.h"
+#include "cli/player/late_feed.h"
 #include "cli/player/player.h"
 #include "cli/player/recording_feed.h"
 #include "cli/player/terminal_stage.h"
@@ -31,6 +34,8 @@ struct Options {
   std::string max_idle = "2";
   std::string events = "inline";
   std::string identity;
+  std::string from;
+  std::string at;
   bool is_following = false;
   bool is_with_host = false;
 };
@@ -118,6 +123,53 @@ int exit_code_of_whole(const recorder::Summary& summary, const std::string& name
   return kExitIncomplete;
 }
 
+// "90", "1:30", "1:02:03" and "90s", "5m", "1h" since the beginning; empty: the beginning.
+Result<uint64_t> parse_position(const std::string& text) {
+  constexpr uint64_t kNsPerS = 1'000'000'000;
+  constexpr uint64_t kMostS = uint64_t{365} * 86'400;
+  if (text.empty()) return 0;
+  if (text.find_first_not_of("0123456789:") == std::string::npos) {
+    uint64_t seconds = 0;
+    uint64_t part = 0;
+    for (const char c : text + ":") {
+      if (c != ':') {
+        part = std::min(part * 10 + static_cast<uint64_t>(c - '0'), kMostS);
+        continue;
+      }
+      seconds = std::min(seconds * 60 + std::exchange(part, 0), kMostS);
+    }
+    return seconds * kNsPerS;
+  }
+  const Result<std::chrono::seconds> duration = parse_duration(text);
+  if (!duration) return fail(Errc::kInvalid, fmt::format("\"{}\" is no time like 90, 1:30 or 5m", text));
+  return static_cast<uint64_t>(duration->count()) * kNsPerS;
+}
+
+// The terminal as it was at one moment: drawn where there is a terminal, else as text.
+Result<int> show_moment(LateFeed& feed, bool is_terminal) {
+  for (;;) {
+    const Result<EventFeed::Step> step = feed.next(std::chrono::milliseconds(0));
+    if (!step) return fail(step);
+    if (step->state != EventFeed::State::kEvent) break;
+    if (step->event.has_output()) break;
+  }
+  const recorder::Screen& screen = feed.track().screen();
+  if (is_terminal) {
+    const Result<void> drawn = print_text(screen.drawing() + "\r\n");
+    return drawn ? Result<int>(kExitOk) : Result<int>(fail(drawn));
+  }
+  std::string text;
+  size_t written = 0;
+  for (uint32_t row = 0; row < screen.rows(); ++row) {
+    text += recorder::Screen::text_of(screen.row(row));
+    if (text.size() > written) written = text.size() + 1;
+    text += '\n';
+  }
+  text.resize(std::min(text.size(), written));
+  const Result<void> printed = print_text(text);
+  return printed ? Result<int>(kExitOk) : Result<int>(fail(printed));
+}
+
 Result<int> play(const Context& context, const Options& options) {
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   const Result<PlayOptions> chosen = play_options(options, is_terminal);
@@ -131,7 +183,11 @@ Result<int> play(const Context& context, const Options& options) {
     if (!found) return fail(found);
     ledger = *std::move(found);
   }
-  HostFeed whole(&feed, std::move(ledger));
+  const Result<uint64_t> from_ns = parse_position(options.from.empty() ? options.at : options.from);
+  if (!from_ns) return fail(from_ns, options.from.empty() ? "--at" : "--from");
+  LateFeed late(&feed, *from_ns);
+  if (!options.at.empty()) return show_moment(late, is_terminal);
+  HostFeed whole(&late, std::move(ledger));
   const Result<Player::Outcome> outcome = context.is_json()
                                               ? print_as_json(whole, events_mode(options), options.is_following)
                                               : show(whole, options, *chosen, is_terminal);
@@ -152,6 +208,8 @@ void add_play_verb(CLI::App& app, Command& command) {
                             "cairn play 7c1e\n"
                             "cairn play 7c1e --follow\n"
                             "cairn play copied.rec --speed=4 --max-idle=0.5\n"
+                            "cairn play 7c1e --from=12:30\n"
+                            "cairn play 7c1e --at=12:30\n"
                             "cairn play 7c1e --format=json | jq -r 'select(.exec) | .exec.argv | join(\" \")'\n"
                             "\n"
                             "Keys on a terminal: space pause, left and right 5 s, + and - speed, q quit.");
@@ -159,7 +217,11 @@ void add_play_verb(CLI::App& app, Command& command) {
       ->required();
   verb->add_option("--speed", options->speed,
                    "0.1..100, or max: without waiting [1; max with --follow and when standard output is no terminal]");
-  verb->add_option("--max-idle", options->max_idle, "seconds; longer spells with nothing to show are cut to it; off")
+  verb->add_option("--from", options->from,
+                   "begin at this time of the recording: 90, 1:30, 5m; with the terminal as it was then");
+  verb->add_option("--at", options->at, "show the terminal as it was at this time, and nothing else");
+  verb->add_option("--max-idle,--idle", options->max_idle,
+                   "seconds; longer spells with nothing to show are cut to it; off")
       ->capture_default_str();
   verb->add_option("--events", options->events, "none: the terminal alone; inline; only: the events alone")
       ->check(CLI::IsMember({"none", "inline", "only"}))

@@ -31,9 +31,9 @@ struct Style {
 // One place on the screen.
 struct Cell {
   char32_t character = ' ';
-  char32_t mark = 0;   // one combining character over it
+  char32_t mark = 0;  // one combining character over it
   Style style;
-  uint8_t width = 1;   // 2: it reaches into the next place, whose width is 0
+  uint8_t width = 1;  // 2: it reaches into the next place, whose width is 0
 
   bool operator==(const Cell&) const = default;
 };

@@ -167,7 +167,8 @@ void Screen::scroll_up(uint32_t top, uint32_t bottom, unsigned count) {
   }
   for (uint32_t row = top; row <= bottom; ++row) {
     if (row + count <= bottom) {
-      std::copy(rows[row + count].begin() + left(), rows[row + count].begin() + right() + 1, rows[row].begin() + left());
+      std::copy(rows[row + count].begin() + left(), rows[row + count].begin() + right() + 1,
+                rows[row].begin() + left());
     } else {
       erase(row, left(), right());
     }
@@ -186,7 +187,8 @@ void Screen::scroll_down(uint32_t top, uint32_t bottom, unsigned count) {
   }
   for (uint32_t row = bottom + 1; row-- > top;) {
     if (row >= top + count) {
-      std::copy(rows[row - count].begin() + left(), rows[row - count].begin() + right() + 1, rows[row].begin() + left());
+      std::copy(rows[row - count].begin() + left(), rows[row - count].begin() + right() + 1,
+                rows[row].begin() + left());
     } else {
       erase(row, left(), right());
     }

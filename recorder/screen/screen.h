@@ -69,15 +69,15 @@ class Screen {
     Style style;
     std::array<char, 4> sets = {'B', 'B', 'B', 'B'};  // G0..G3
     uint8_t active_set = 0;
-    bool is_origin_relative = false;                  // of a saved one
+    bool is_origin_relative = false;  // of a saved one
     bool operator==(const Cursor&) const = default;
   };
   struct Sequence {
     char prefix = 0;
     char intermediate = 0;
     char final = 0;
-    std::vector<unsigned> values;           // at least one; absent: 0
-    std::vector<bool> is_sub;               // it follows a colon
+    std::vector<unsigned> values;  // at least one; absent: 0
+    std::vector<bool> is_sub;      // it follows a colon
     unsigned at(size_t i, unsigned otherwise) const {
       return i < values.size() && values[i] != 0 ? values[i] : otherwise;
     }

@@ -288,8 +288,13 @@ void Screen::apply_moves(const Sequence& sequence) {
     case 'B':
     case 'e': down(); break;
     case 'C':
-    case 'a': cursor_.column = static_cast<uint32_t>(std::min<int64_t>(column + count, column <= right() ? right() : columns_ - 1)); break;
-    case 'D': cursor_.column = static_cast<uint32_t>(std::max<int64_t>(column - count, column >= left() ? left() : 0)); break;
+    case 'a':
+      cursor_.column =
+          static_cast<uint32_t>(std::min<int64_t>(column + count, column <= right() ? right() : columns_ - 1));
+      break;
+    case 'D':
+      cursor_.column = static_cast<uint32_t>(std::max<int64_t>(column - count, column >= left() ? left() : 0));
+      break;
     case 'E':
       down();
       cursor_.column = left();
@@ -416,7 +421,10 @@ void Screen::set_style(const Sequence& sequence) {
       case 1: set(Style::kBold, true); break;
       case 2: set(Style::kFaint, true); break;
       case 3: set(Style::kItalic, true); break;
-      case 4: set(Style::kUnderline, i + 1 >= sequence.values.size() || !sequence.is_sub[i + 1] || sequence.values[i + 1] != 0); break;
+      case 4:
+        set(Style::kUnderline,
+            i + 1 >= sequence.values.size() || !sequence.is_sub[i + 1] || sequence.values[i + 1] != 0);
+        break;
       case 5:
       case 6: set(Style::kBlink, true); break;
       case 7: set(Style::kInverse, true); break;

@@ -24,8 +24,8 @@ constexpr int kNumbersOfRun = 5;
 class Styles {
  public:
   uint32_t place_of(const Style& style, SavedScreen& saved) {
-    const auto [found, is_new] = places_.try_emplace(
-        std::tuple(style.foreground, style.background, style.flags), static_cast<uint32_t>(places_.size()));
+    const auto [found, is_new] = places_.try_emplace(std::tuple(style.foreground, style.background, style.flags),
+                                                     static_cast<uint32_t>(places_.size()));
     if (is_new) {
       saved.add_styles(style.foreground);
       saved.add_styles(style.background);
@@ -117,9 +117,9 @@ std::string Screen::save() const {
   save_lines(main_, styles, saved, *saved.mutable_main());
   save_lines(alternate_, styles, saved, *saved.mutable_alternate());
   saved.set_is_alternate(is_alternate_);
-  for (const auto& [cursor, into] : {std::pair(&cursor_, saved.mutable_cursor()),
-                                     std::pair(&saved_main_, saved.mutable_saved_main()),
-                                     std::pair(&saved_alternate_, saved.mutable_saved_alternate())}) {
+  for (const auto& [cursor, into] :
+       {std::pair(&cursor_, saved.mutable_cursor()), std::pair(&saved_main_, saved.mutable_saved_main()),
+        std::pair(&saved_alternate_, saved.mutable_saved_alternate())}) {
     into->set_column(cursor->column);
     into->set_row(cursor->row);
     into->set_is_wrap_due(cursor->is_wrap_due);
@@ -154,9 +154,9 @@ Result<Screen> Screen::restore(std::string_view bytes) {
     return bad;
   }
   screen.is_alternate_ = saved.is_alternate();
-  for (const auto& [cursor, from] : {std::pair(&screen.cursor_, &saved.cursor()),
-                                     std::pair(&screen.saved_main_, &saved.saved_main()),
-                                     std::pair(&screen.saved_alternate_, &saved.saved_alternate())}) {
+  for (const auto& [cursor, from] :
+       {std::pair(&screen.cursor_, &saved.cursor()), std::pair(&screen.saved_main_, &saved.saved_main()),
+        std::pair(&screen.saved_alternate_, &saved.saved_alternate())}) {
     if (from->column() >= screen.columns_ || from->row() >= screen.rows_ || from->sets().size() != 4 ||
         from->active_set() > 3 || !style_at(saved, from->style(), cursor->style)) {
       return bad;
@@ -209,7 +209,8 @@ std::string Screen::drawing() const {
     }
   }
   text += sgr(cursor_.style);
-  text += fmt::format("\x1b[{};{}H\x1b[?7h\x1b[?25{}", cursor_.row + 1, cursor_.column + 1, modes_.shows_cursor ? 'h' : 'l');
+  text += fmt::format("\x1b[{};{}H\x1b[?7h\x1b[?25{}", cursor_.row + 1, cursor_.column + 1,
+                      modes_.shows_cursor ? 'h' : 'l');
   if (modes_.is_reversed) text += "\x1b[?5h";
   return text;
 }

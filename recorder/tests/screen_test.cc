@@ -1,5 +1,5 @@
-// What a terminal shows: saved and restored anywhere it is the same, and where libvterm and we both have an opinion, it is
-// the same one.
+// What a terminal shows: saved and restored anywhere it is the same, and where libvterm and we both have an opinion, it
+// is the same one.
 #include "recorder/screen/screen.h"
 
 #include <gtest/gtest.h>
@@ -59,13 +59,14 @@ TEST(Screen, KeepsWideCharactersWhole) {
 // Anything that the filter passes, in proportions that make pictures.
 std::string random_stream(std::mt19937& random, size_t sequences) {
   const auto number = [&](unsigned most) { return std::to_string(random() % most); };
-  const std::vector<std::string> finals = {"A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "P", "S", "T",
-                                           "X", "Z", "@", "`", "a", "b", "d", "e", "f", "g", "r", "s", "u", "!p", " @", " A",
-                                           "'}", "'~"};
-  const std::vector<std::string> modes = {"4h",    "4l",    "?5h",    "?5l",    "?6h",    "?6l",    "?7h",    "?7l",
-                                          "?25h",  "?25l",  "?45h",   "?45l",   "?47h",   "?47l",   "?69h",   "?69l",
+  const std::vector<std::string> finals = {"A", "B", "C", "D", "E", "F",  "G",  "H",  "I",  "J", "K", "L",
+                                           "M", "P", "S", "T", "X", "Z",  "@",  "`",  "a",  "b", "d", "e",
+                                           "f", "g", "r", "s", "u", "!p", " @", " A", "'}", "'~"};
+  const std::vector<std::string> modes = {"4h",     "4l",     "?5h",    "?5l",    "?6h",    "?6l",   "?7h",  "?7l",
+                                          "?25h",   "?25l",   "?45h",   "?45l",   "?47h",   "?47l",  "?69h", "?69l",
                                           "?1047h", "?1047l", "?1048h", "?1048l", "?1049h", "?1049l"};
-  const std::vector<std::string> escapes = {"7", "8", "D", "E", "H", "M", "N", "O", "n", "o", "(0", "(B", ")0", "*A", "#8", "c"};
+  const std::vector<std::string> escapes = {"7", "8", "D",  "E",  "H",  "M",  "N",  "O",
+                                            "n", "o", "(0", "(B", ")0", "*A", "#8", "c"};
   std::string text;
   for (size_t i = 0; i < sequences; ++i) {
     switch (random() % 12) {
@@ -178,7 +179,8 @@ class Peer {
 };
 
 // The sequences that programs live on, within the screen, where terminals agree: libvterm 0.1 inserts and deletes
-// characters inside the scroll region alone, xterm wherever the cursor is; and moves up and down do not stop at its edges.
+// characters inside the scroll region alone, xterm wherever the cursor is; and moves up and down do not stop at its
+// edges.
 std::string ordinary_stream(std::mt19937& random, size_t sequences, bool& has_region) {
   const auto number = [&](unsigned most) { return std::to_string(1 + random() % most); };
   std::string text;
@@ -193,7 +195,8 @@ std::string ordinary_stream(std::mt19937& random, size_t sequences, bool& has_re
       case 5: text += somewhere + "\x1b[" + number(4) + std::string(1, has_region ? 'X' : "@PX"[random() % 3]); break;
       case 6:
         has_region = true;
-        text += "\x1b[" + number(8) + ";" + std::to_string(10 + random() % 10) + "r"; break;
+        text += "\x1b[" + number(8) + ";" + std::to_string(10 + random() % 10) + "r";
+        break;
       case 7:
         has_region = false;
         text += "\x1b[r";
@@ -219,7 +222,8 @@ TEST(Screen, AgreesWithLibvtermWhereTerminalsAgree) {
       const std::string text = ordinary_stream(random, 6, has_region);
       ours.feed(filter.filter(text));
       theirs.feed(text);
-      ASSERT_EQ(text_of(ours), theirs.text()) << "seed " << seed << " step " << step << "\n" << testing::PrintToString(text);
+      ASSERT_EQ(text_of(ours), theirs.text()) << "seed " << seed << " step " << step << "\n"
+                                              << testing::PrintToString(text);
     }
   }
 }
