@@ -44,6 +44,9 @@ Result<void> note(Found& found, const ChunkView& chunk) {
   if (header.number != found.chunks || (found.chunks != 0 && header.session != found.session)) {
     return fail(Errc::kCorrupt, fmt::format("chunk {} stands where chunk {} should", header.number, found.chunks));
   }
+  if (found.chunks != 0 && std::string(header.previous.begin(), header.previous.end()) != found.last_leaf) {
+    return fail(Errc::kCorrupt, fmt::format("chunk {} does not continue the one before it", header.number));
+  }
   const Result<ChunkMeta> meta = parse_meta(chunk);
   if (!meta) return fail(meta);
   if (header.type == ChunkType::kBegin) {
@@ -112,10 +115,13 @@ Result<void> cut_torn_tail(SpoolFile& file, const Found& found, const std::strin
 }
 
 Result<void> append(SpoolFile& file, Found& found, const std::string& chunk) {
-  if (Result<void> appended = file.append(chunk, kNoQuota); !appended) return appended;
   const Result<ChunkView> view = check_chunk(chunk);
   if (!view) return fail(Errc::kInternal, "made a chunk that does not parse: " + view.error().message);
-  return note(found, *view);
+  Found with_it = found;
+  if (Result<void> noted = note(with_it, *view); !noted) return noted;
+  if (Result<void> appended = file.append(chunk, kNoQuota); !appended) return appended;
+  found = std::move(with_it);
+  return {};
 }
 
 // What the worker had put into the tail is kept as it is: encrypted, in pieces.
@@ -128,10 +134,8 @@ Result<void> append_open_chunk(SpoolFile& file, Found& found) {
   const Result<std::string> chunk = chunk_of_pieces(contents.start, contents.pieces);
   // The checksums held, so this is no accident; the recording goes on without it and says so by its numbers.
   if (!chunk) return is_format_error(chunk.error()) ? Result<void>() : Result<void>(fail(chunk));
-  const ChunkHeader header = check_chunk(*chunk).value().header;
-  const bool continues = std::ranges::equal(header.previous, found.last_leaf, {}, {},
-                                            [](char c) { return static_cast<unsigned char>(c); });
-  return continues && header.session == found.session ? append(file, found, *chunk) : Result<void>();
+  const Result<void> appended = append(file, found, *chunk);
+  return appended || !is_format_error(appended.error()) ? appended : Result<void>();
 }
 
 Events due_gaps(const Found& found, uint64_t boot_ns, std::optional<uint64_t> kernel_issued) {
@@ -166,10 +170,10 @@ Result<void> close(SpoolFile& file, const ClockAnchor& now, const std::string& b
   if (!scanned) return fail(scanned);
   Found& found = *scanned;
   if (found.is_complete && found.bad_chunk.empty()) return {};
-  if (Result<void> cut = cut_torn_tail(file, found, boot_id); !cut) return cut;
   if (found.chunks == 0) {
     return fail(Errc::kTruncated, fmt::format("{} holds no whole chunk; remove it", file.path().string()));
   }
+  if (Result<void> cut = cut_torn_tail(file, found, boot_id); !cut) return cut;
   if (Result<void> appended = append_open_chunk(file, found); !appended) return appended;
   const uint64_t boot_ns = std::max(now.boot_ns, found.last_boot_ns);
   const auto place = [&] {
