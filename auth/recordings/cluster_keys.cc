@@ -117,4 +117,6 @@ void ClusterKeys::cosign(recorder::SignedNote& note, int64_t wall_s) const {
   recorder::cosign_note(note, signer_name_, *cosigner_, static_cast<uint64_t>(std::max<int64_t>(wall_s, 0)));
 }
 
+void ClusterKeys::sign(recorder::SignedNote& note) const { recorder::sign_note(note, signer_name_, *cosigner_); }
+
 }  // namespace cairn::auth

@@ -187,6 +187,8 @@ Result<void> Recordings::finish(const SessionRecord& session, const recorder::Ev
                          .chunks = state->chunks};
   AuditEvent event = end_event(session.session, facts, end.end());
   event.set_wall_ns(clock_->wall_ns());
+  // Into the cluster's own tree with it: the seal of the recording.
+  (*event.mutable_fields())["root"] = to_hex(tree.tree.root(tree.tree.size()));
   const Events events{std::move(event)};
   return store_->end_session(id, facts, events);
 }

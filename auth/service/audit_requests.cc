@@ -8,6 +8,8 @@
 namespace cairn::auth {
 namespace {
 
+constexpr uint32_t kMaxLeaves = 65'536;
+
 constexpr uint32_t kDefaultEvents = 100;
 constexpr uint32_t kMaxEvents = 1000;
 constexpr int64_t kNsPerS = 1'000'000'000;
@@ -47,6 +49,24 @@ Service::Answer Service::search_audit(const Subject& caller, const v1::SearchAud
   v1::SearchAuditResponse& found = *response.mutable_search_audit();
   found.set_next_page_token(page->next_page_token);
   for (AuditEvent& event : page->rows) *found.add_events() = std::move(event);
+  return response;
+}
+
+Service::Answer Service::read_audit_tree(const Subject& caller, const v1::ReadAuditTreeRequest& request) {
+  if (Result<void> allowed = require_verb(caller, "audit"); !allowed) return fail(allowed);
+  Result<std::string> checkpoint = audit_head_.sign();
+  if (!checkpoint) {
+    log_.error("audit.altered", kv_error(checkpoint.error()));
+    return fail(Errc::kInternal, checkpoint.error().message);
+  }
+  const Result<std::vector<std::string>> leaves =
+      store_->audit_leaves(request.from(), std::min(request.count(), kMaxLeaves));
+  if (!leaves) return fail(leaves);
+  v1::Response response;
+  v1::ReadAuditTreeResponse& tree = *response.mutable_read_audit_tree();
+  tree.set_checkpoint(std::move(*checkpoint));
+  tree.set_signer(keys_->signer_certificate());
+  for (const std::string& leaf : *leaves) tree.mutable_leaves()->append(leaf);
   return response;
 }
 

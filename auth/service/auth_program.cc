@@ -64,7 +64,7 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   Recordings recordings(store, chunks, &*keys, clock, log);
   if (Result<void> reconciled = recordings.reconcile(); !reconciled) return fail(reconciled, "recordings");
   Enrolment enrolment(store, &issuer, clock, log);
-  Service service(store, &recordings, &*keys, &issuer, &enrolment, clock, log);
+  Service service(store, &recordings, &*keys, &issuer, &enrolment, options.data_dir, clock, log);
   GrowthWatch growth;
   OpenConnections connections;
   // In this order: the pools finish what they have begun while there is a loop to bring it to; the loop's coroutines

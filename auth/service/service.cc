@@ -113,6 +113,7 @@ Service::Answer Service::dispatch_to_people(const Subject& caller, const v1::Req
     case v1::Request::kListRoles: return list_roles(caller);
     case v1::Request::kDeleteRole: return delete_role(caller, request.delete_role());
     case v1::Request::kDeleteNode: return delete_node(caller, request.delete_node());
+    case v1::Request::kReadAuditTree: return read_audit_tree(caller, request.read_audit_tree());
     default: return fail(Errc::kInternal, "a request without a handler");
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "auth/access/authorize.h"
 #include "auth/recordings/cluster_keys.h"
 #include "auth/recordings/recordings.h"
+#include "auth/service/audit_head.h"
 #include "auth/service/enrolment.h"
 #include "auth/service/issuer.h"
 #include "auth/store/store.h"
@@ -27,9 +29,11 @@ struct Conversation {
 class Service {
  public:
   // What is handed in outlives it.
+  //   data_dir  where the last signature of the audit log lies
   Service(Store* store, Recordings* recordings, const ClusterKeys* keys, const Issuer* issuer, Enrolment* enrolment,
-          const Clock* clock, Log log)
-      : store_(store),
+          const std::filesystem::path& data_dir, const Clock* clock, Log log)
+      : audit_head_(data_dir / "audit.head", store, keys, clock),
+        store_(store),
         recordings_(recordings),
         keys_(keys),
         issuer_(issuer),
@@ -85,6 +89,7 @@ class Service {
   Answer delete_token(const Subject& caller, const v1::DeleteTokenRequest& request);
 
   // audit_requests.cc
+  Answer read_audit_tree(const Subject& caller, const v1::ReadAuditTreeRequest& request);
   Answer search_audit(const Subject& caller, const v1::SearchAuditRequest& request);
 
   Result<void> require_verb(const Subject& caller, const std::string& verb);
@@ -93,6 +98,7 @@ class Service {
   void set_online(v1::Node& node) const;
   int64_t begun_after_wall_ns() const;
 
+  AuditHeadSigner audit_head_;
   Store* store_;
   Recordings* recordings_;
   const ClusterKeys* keys_;

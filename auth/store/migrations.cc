@@ -106,6 +106,17 @@ const std::vector<Migration>& all() {
        {
            "ALTER TABLE roles ADD COLUMN record_input INTEGER NOT NULL DEFAULT 0",
        }},
+      {4,
+       "the audit log's tree",
+       {
+           "ALTER TABLE audit_events ADD COLUMN leaf BIGINT NOT NULL DEFAULT 0",
+           "CREATE INDEX audit_by_leaf ON audit_events (leaf)",
+           R"(CREATE TABLE audit_tree (
+                level INTEGER NOT NULL,
+                place BIGINT NOT NULL,
+                hash TEXT NOT NULL,
+                PRIMARY KEY (level, place)))",
+       }},
   };
   return list;
 }

@@ -82,4 +82,10 @@ template <class T> struct Page {
   std::string next_page_token;  // empty: no more
 };
 
+// The audit log's tree at some size.
+struct AuditHead {
+  uint64_t size = 0;
+  std::string root;  // 32 bytes
+};
+
 }  // namespace cairn::auth

@@ -5,10 +5,15 @@
 #include <map>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "auth/store/json_text.h"
 #include "auth/store/page_token.h"
 #include "auth/store/sql_query.h"
 #include "auth/store/sql_store.h"
+#include "base/bytes.h"
+#include "recorder/proof/audit_entry.h"
+#include "recorder/proof/merkle.h"
 
 namespace cairn::auth {
 namespace {
@@ -17,11 +22,51 @@ constexpr char kAuditList = 'a';
 
 std::string noun_of(const std::string& kind) { return kind.substr(0, kind.find('.')); }
 
+constexpr const char* kSelectEvents =
+    "SELECT id, wall_ns, kind, user_name, node_id, node_name, session_id, success, message, fields, leaf "
+    "FROM audit_events";
+
+uint64_t leaf_count(soci::session& sql) {
+  long long count = 0;
+  sql << "SELECT COALESCE(MAX(leaf), 0) FROM audit_events", soci::into(count);
+  return static_cast<uint64_t>(count);
+}
+
+Result<std::string> node_at(soci::session& sql, unsigned level, uint64_t place) {
+  const long long level_number = level;
+  const auto place_number = static_cast<long long>(place);
+  std::string hash;
+  sql << "SELECT hash FROM audit_tree WHERE level = :level AND place = :place", soci::use(level_number),
+      soci::use(place_number), soci::into(hash);
+  Result<std::string> bytes = from_hex(hash);
+  if (!bytes || bytes->size() != recorder::kHashBytes)
+    return fail(Errc::kCorrupt, fmt::format("the audit log's tree lacks its node {} of level {}", place, level));
+  return bytes;
+}
+
+// Adds the event to the tree: its leaf, and each subtree that it completes. Throws as SOCI does.
+void add_leaf(soci::session& sql, const AuditEvent& event) {
+  const auto leaf = static_cast<long long>(leaf_count(sql) + 1);
+  const auto id = static_cast<long long>(event.id());
+  sql << "UPDATE audit_events SET leaf = :leaf WHERE id = :id", soci::use(leaf), soci::use(id);
+  std::string hash = recorder::merkle_leaf(recorder::audit_entry(event));
+  auto place = static_cast<uint64_t>(leaf - 1);
+  for (unsigned level = 0;; ++level, place >>= 1) {
+    const long long level_number = level;
+    const auto place_number = static_cast<long long>(place);
+    const std::string hex = to_hex(hash);
+    sql << "INSERT INTO audit_tree (level, place, hash) VALUES (:level, :place, :hash)", soci::use(level_number),
+        soci::use(place_number), soci::use(hex);
+    if (place % 2 == 0) return;
+    const Result<std::string> left = node_at(sql, level, place - 1);
+    // Somebody has taken it out; what is signed will not fit any more, and that is told there.
+    hash = recorder::merkle_node(left ? *left : std::string(), hash);
+  }
+}
+
 // `kind`: one of the wanted, empty for all.
 SqlQuery audit_query(const AuditQuery& wanted, const std::string& kind, const PagePosition& after) {
-  SqlQuery query(
-      "SELECT id, wall_ns, kind, user_name, node_id, node_name, session_id, success, message, fields "
-      "FROM audit_events");
+  SqlQuery query(kSelectEvents);
   if (kind.ends_with('.')) {
     query.where("noun = ?", {noun_of(kind)});
   } else if (!kind.empty()) {
@@ -45,12 +90,13 @@ SqlQuery audit_query(const AuditQuery& wanted, const std::string& kind, const Pa
 Result<std::vector<AuditEvent>> select_events(soci::session& sql, SqlQuery query) {
   long long id = 0;
   long long wall_ns = 0;
+  long long leaf = 0;
   int success = 0;
   std::string kind, user, node_id, node_name, session_id, message, fields;
   soci::statement rows(sql);
   query.run(rows, soci::into(id), soci::into(wall_ns), soci::into(kind), soci::into(user), soci::into(node_id),
-            soci::into(node_name), soci::into(session_id), soci::into(success), soci::into(message),
-            soci::into(fields));
+            soci::into(node_name), soci::into(session_id), soci::into(success), soci::into(message), soci::into(fields),
+            soci::into(leaf));
   std::vector<AuditEvent> events;
   while (rows.fetch()) {
     AuditEvent& event = events.emplace_back();
@@ -63,6 +109,7 @@ Result<std::vector<AuditEvent>> select_events(soci::session& sql, SqlQuery query
     event.set_session_id(session_id);
     event.set_success(success != 0);
     event.set_message(message);
+    event.set_leaf(static_cast<uint64_t>(leaf));
     const Result<Labels> read = labels_from_json(fields);
     if (!read) return fail(read, "audit event");
     event.mutable_fields()->insert(read->begin(), read->end());
@@ -114,7 +161,64 @@ void insert_events(soci::session& sql, const Events& events) {
         soci::use(wall_ns), soci::use(event.kind()), soci::use(noun), soci::use(event.user()),
         soci::use(event.node_id()), soci::use(event.node_name()), soci::use(event.session_id()), soci::use(success),
         soci::use(event.message()), soci::use(fields);
+    AuditEvent stored = event;
+    long long id = 0;
+    sql << "SELECT MAX(id) FROM audit_events", soci::into(id);
+    stored.set_id(static_cast<uint64_t>(id));
+    add_leaf(sql, stored);
   }
+}
+
+Result<void> SqlStore::complete_audit_tree() {
+  constexpr uint32_t kAtOnce = 10'000;
+  for (bool is_complete = false; !is_complete;) {
+    Result<void> done = sql_->write([&](soci::session& sql) -> Result<void> {
+      SqlQuery query(kSelectEvents);
+      query.where("leaf = ?", {0LL});
+      query.finish("ORDER BY id LIMIT ?", {static_cast<long long>(kAtOnce)});
+      const Result<std::vector<AuditEvent>> events = select_events(sql, std::move(query));
+      if (!events) return fail(events);
+      for (const AuditEvent& event : *events) add_leaf(sql, event);
+      is_complete = events->size() < kAtOnce;
+      return {};
+    });
+    if (!done) return done;
+  }
+  return {};
+}
+
+Result<AuditHead> SqlStore::audit_head(uint64_t size) {
+  return sql_->read([&](soci::session& sql) -> Result<AuditHead> {
+    const uint64_t leaves = leaf_count(sql);
+    if (size > leaves)
+      return fail(Errc::kNotFound, fmt::format("the audit log has {} events and never had {}", leaves, size));
+    AuditHead head{.size = size == 0 ? leaves : size, .root = {}};
+    Result<std::string> root =
+        recorder::merkle_root(head.size, [&sql](unsigned level, uint64_t place) { return node_at(sql, level, place); });
+    if (!root) return fail(root);
+    head.root = std::move(*root);
+    return head;
+  });
+}
+
+Result<std::vector<std::string>> SqlStore::audit_leaves(uint64_t from, uint64_t count) {
+  return sql_->read([&](soci::session& sql) -> Result<std::vector<std::string>> {
+    SqlQuery query("SELECT hash FROM audit_tree");
+    query.where("level = ?", {0LL});
+    query.where("place >= ?", {static_cast<long long>(from)});
+    query.finish("ORDER BY place LIMIT ?", {static_cast<long long>(count)});
+    std::string hash;
+    soci::statement rows(sql);
+    query.run(rows, soci::into(hash));
+    std::vector<std::string> leaves;
+    while (rows.fetch()) {
+      Result<std::string> bytes = from_hex(hash);
+      if (!bytes || bytes->size() != recorder::kHashBytes)
+        return fail(Errc::kCorrupt, "a leaf of the audit log's tree");
+      leaves.push_back(std::move(*bytes));
+    }
+    return leaves;
+  });
 }
 
 Result<void> SqlStore::append_audit(const Events& events) {

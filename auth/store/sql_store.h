@@ -49,6 +49,11 @@ class SqlStore final : public Store {
 
   Result<void> append_audit(const Events& events) override;
   Result<Page<AuditEvent>> search_audit(const AuditQuery& query) override;
+  Result<AuditHead> audit_head(uint64_t size) override;
+  Result<std::vector<std::string>> audit_leaves(uint64_t from, uint64_t count) override;
+
+  // Gives events of before there was a tree their leaves.
+  Result<void> complete_audit_tree();
 
  private:
   std::unique_ptr<SqlPool> sql_;

@@ -10,7 +10,9 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::filesystem::path& pa
                                                  const Clock& clock) {
   Result<std::unique_ptr<SqlPool>> pool = SqlPool::open(path, connections, migrations(), clock.wall_s());
   if (!pool) return fail(pool);
-  return std::make_unique<SqlStore>(std::move(*pool));
+  auto store = std::make_unique<SqlStore>(std::move(*pool));
+  if (Result<void> completed = store->complete_audit_tree(); !completed) return fail(completed);
+  return store;
 }
 
 }  // namespace cairn::auth

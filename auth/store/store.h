@@ -88,6 +88,11 @@ class Store {
   virtual Result<void> append_audit(const Events& events) = 0;  // ids are given here
   // Fails with kInvalid on a page token that this store did not give.
   virtual Result<Page<AuditEvent>> search_audit(const AuditQuery& query) = 0;
+  // The log's tree, which grows with every event, in the same transaction. Its root when it had `size` leaves, 0 for
+  // now; and leaf hashes of 32 bytes from `from` on, at most `count`.
+  //   fails  kNotFound: it never had so many
+  virtual Result<AuditHead> audit_head(uint64_t size) = 0;
+  virtual Result<std::vector<std::string>> audit_leaves(uint64_t from, uint64_t count) = 0;
 };
 
 }  // namespace cairn::auth

@@ -104,7 +104,7 @@ struct Auth {
     recordings = std::make_unique<Recordings>(store.get(), chunks.get(), keys.get(), &clock, log);
     enrolment = std::make_unique<Enrolment>(store.get(), issuer.get(), &clock, log);
     service = std::make_unique<Service>(store.get(), recordings.get(), keys.get(), issuer.get(), enrolment.get(),
-                                        &clock, log);
+                                        folder.path(), &clock, log);
   }
 
   v1::Response ask(const Subject& who, const v1::Request& request) { return service->answer(who, request, talk); }

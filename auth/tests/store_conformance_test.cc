@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "auth/tests/auth_fixture.h"
+#include "recorder/proof/audit_entry.h"
+#include "recorder/proof/merkle.h"
 
 namespace cairn::auth {
 namespace {
@@ -346,7 +348,35 @@ TEST_P(StoreConformance, KeepsAnAuditEventWithAllItSays) {
   AuditEvent found = store_->search_audit({}).value().rows.at(0);
   EXPECT_GT(found.id(), 0U);
   found.clear_id();
+  EXPECT_EQ(found.leaf(), 1U);
+  found.clear_leaf();
   EXPECT_EQ(found.SerializeAsString(), said.SerializeAsString());
+}
+
+TEST_P(StoreConformance, KeepsATreeOfTheAuditLog) {
+  std::vector<std::string> roots;
+  for (uint64_t i = 1; i <= 9; ++i) {
+    AuditEvent event;
+    event.set_wall_ns(static_cast<int64_t>(i));
+    event.set_kind("test.event");
+    event.set_message(std::to_string(i));
+    ASSERT_TRUE(store_->append_audit({event}));
+    const AuditHead head = store_->audit_head(0).value();
+    EXPECT_EQ(head.size, i);
+    roots.push_back(head.root);
+  }
+  reopen();
+  const AuditQuery all{.limit = 100, .is_ascending = true};
+  recorder::MerkleFrontier tree;
+  const Page<AuditEvent> page = store_->search_audit(all).value();
+  for (const AuditEvent& event : page.rows) {
+    tree.add(recorder::merkle_leaf(recorder::audit_entry(event)));
+    EXPECT_EQ(tree.root(), roots[event.leaf() - 1]);
+    EXPECT_EQ(store_->audit_head(event.leaf()).value().root, roots[event.leaf() - 1]) << "as it was then";
+  }
+  EXPECT_EQ(store_->audit_leaves(0, 100).value().size(), 9U);
+  EXPECT_EQ(store_->audit_leaves(7, 100).value().size(), 2U);
+  EXPECT_EQ(code_of(store_->audit_head(10)), Errc::kNotFound);
 }
 
 TEST_P(StoreConformance, SearchesByTimeKindUserNodeAndSession) {

@@ -91,7 +91,7 @@ Result<int> run_search(const Context& context, const Options& options) {
 }  // namespace
 
 void add_audit_verbs(CLI::App& app, Command& command) {
-  CLI::App* audit = add_verb(app, "audit", "Search the audit log", "cairn audit search --since=1h");
+  CLI::App* audit = add_verb(app, "audit", "Search and verify the audit log", "cairn audit search --since=1h");
   audit->require_subcommand(1);
   auto options = std::make_shared<Options>();
   CLI::App* verb = add_verb(*audit, "search", "Search the audit log by time, kind, user, node and session",
@@ -114,6 +114,7 @@ void add_audit_verbs(CLI::App& app, Command& command) {
   add_format(verb, command);
   verb->callback(
       [&command, options] { command.run = [&command, options] { return run_search(command.context, *options); }; });
+  add_verify_audit_verb(*audit, command);
 }
 
 }  // namespace cairn::cli

@@ -17,6 +17,7 @@ void add_export_verb(CLI::App& recordings, Command& command);
 void add_verify_verb(CLI::App& recordings, Command& command);
 void add_play_verb(CLI::App& app, Command& command);
 void add_audit_verbs(CLI::App& app, Command& command);  // audit search
+void add_verify_audit_verb(CLI::App& audit, Command& command);
 void add_token_verbs(CLI::App& app, Command& command);  // tokens add, ls, rm
 void add_user_verbs(CLI::App& app, Command& command);   // users add, ls, rm, passwd
 void add_role_verbs(CLI::App& app, Command& command);   // roles add, ls, rm

@@ -47,17 +47,18 @@ std::string plain(std::string_view filtered) {
 }  // namespace
 
 std::string json_string(std::string_view text) {
+  constexpr std::string_view kShort = "\b\f\n\r\t";
+  constexpr std::string_view kShortNames = "bfnrt";
   std::string json = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       json += '\\';
       json += c;
-    } else if (c == '\n') {
-      json += "\\n";
-    } else if (c == '\r') {
-      json += "\\r";
-    } else if (byte < ' ' || byte == 0x7f) {
+    } else if (const size_t at = kShort.find(c); at != std::string_view::npos) {
+      json += '\\';
+      json += kShortNames[at];
+    } else if (byte < ' ') {
       json += fmt::format("\\u{:04x}", byte);
     } else {
       json += c;
