@@ -26,6 +26,9 @@ Secret RecordingKeys::derive(std::string_view purpose, uint64_t number, size_t b
 Secret RecordingKeys::chunk_key(uint64_t number) const { return derive("chunk", number, kAgeFileKeyBytes); }
 Secret RecordingKeys::piece_key(uint64_t number) const { return derive("pieces", number, kKeyBytes); }
 Secret RecordingKeys::content_key() const { return derive("content", 0, kKeyBytes); }
+Secret RecordingKeys::derived_key(std::string_view salt) const {
+  return hkdf_sha256(secret_.view(), salt, "cairn derived", kKeyBytes);
+}
 
 Result<RecordingKeys> open_secret(std::string_view sealed_secret, std::span<const AgeIdentity> identities) {
   const Result<Secret> file_key = age_unwrap(sealed_secret, identities);

@@ -32,6 +32,8 @@ class RecordingKeys {
   Secret chunk_key(uint64_t number) const;  // the file key of a chunk's age file
   Secret piece_key(uint64_t number) const;  // AES-256-GCM, of the pieces of a chunk that is not sealed yet
   Secret content_key() const;               // HMAC-SHA-256, of what chunks hold
+  // AES-256-GCM, of what is derived from it and kept under `salt`.
+  Secret derived_key(std::string_view salt) const;
 
  private:
   Secret derive(std::string_view purpose, uint64_t number, size_t bytes) const;

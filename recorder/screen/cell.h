@@ -33,7 +33,8 @@ struct Cell {
   char32_t character = ' ';
   char32_t mark = 0;  // one combining character over it
   Style style;
-  uint8_t width = 1;  // 2: it reaches into the next place, whose width is 0
+  uint8_t width = 1;       // 2: it reaches into the next place, whose width is 0
+  bool continues = false;  // of a row's last place: the line was too long and goes on in the row below
 
   bool operator==(const Cell&) const = default;
 };

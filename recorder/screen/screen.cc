@@ -62,12 +62,13 @@ Row Screen::blank_row() const { return Row(columns_, blank()); }
 void Screen::resize(uint32_t columns, uint32_t rows) {
   const uint32_t new_columns = within(columns, columns_, kMaxColumns);
   const uint32_t new_rows = within(rows, rows_, kMaxRows);
+  if (new_columns == columns_ && new_rows == rows_) return;
+  if (watcher_.replaced) watcher_.replaced();
   for (std::vector<Row>* lines : {&main_, &alternate_}) {
     const bool is_shown = lines == &this->lines();
     // The cursor's line stays: lines above it go, when there is no room for it.
     if (is_shown && cursor_.row >= new_rows) {
       const auto gone = static_cast<std::ptrdiff_t>(cursor_.row - new_rows + 1);
-      if (on_scroll_ && lines == &main_) std::for_each(lines->begin(), lines->begin() + gone, on_scroll_);
       lines->erase(lines->begin(), lines->begin() + gone);
     }
     lines->resize(new_rows);
@@ -160,7 +161,7 @@ void Screen::scroll_up(uint32_t top, uint32_t bottom, unsigned count) {
   const auto begin = rows.begin() + top;
   const auto end = rows.begin() + bottom + 1;
   if (left() == 0 && right() == columns_ - 1) {
-    if (on_scroll_ && !is_alternate_ && top == 0) std::for_each(begin, begin + count, on_scroll_);
+    if (watcher_.scrolled && !is_alternate_ && top == 0) std::for_each(begin, begin + count, watcher_.scrolled);
     std::rotate(begin, begin + count, end);
     for (auto row = end - count; row != end; ++row) row->assign(columns_, blank());
     return;
@@ -240,6 +241,7 @@ void Screen::delete_cells(uint32_t row, uint32_t column, unsigned count) {
 }
 
 void Screen::erase_display(unsigned how) {
+  if (watcher_.replaced) watcher_.replaced();
   if (how == 0) {
     erase(cursor_.row, cursor_.column, columns_ - 1);
     for (uint32_t row = cursor_.row + 1; row < rows_; ++row) lines()[row] = blank_row();
@@ -247,7 +249,6 @@ void Screen::erase_display(unsigned how) {
     for (uint32_t row = 0; row < cursor_.row; ++row) lines()[row] = blank_row();
     erase(cursor_.row, 0, cursor_.column);
   } else if (how == 2) {
-    if (on_scroll_ && !is_alternate_) std::ranges::for_each(main_, on_scroll_);
     for (Row& row : lines()) row = blank_row();
   }
   cursor_.is_wrap_due = false;
@@ -274,6 +275,7 @@ void Screen::fill_with_e() {
 
 void Screen::use_alternate(bool on) {
   if (on == is_alternate_) return;
+  if (watcher_.replaced) watcher_.replaced();
   is_alternate_ = on;
   cursor_.is_wrap_due = false;
 }
@@ -308,7 +310,7 @@ void Screen::soft_reset() {
 std::string Screen::text_of(const Row& row) {
   std::string text;
   size_t end = row.size();
-  while (end > 0 && row[end - 1].character == ' ' && row[end - 1].mark == 0) --end;
+  while (end > 0 && !row[end - 1].continues && row[end - 1].character == ' ' && row[end - 1].mark == 0) --end;
   for (size_t i = 0; i < end; ++i) {
     if (row[i].width == 0) continue;
     append_utf8(text, row[i].character);

@@ -29,8 +29,12 @@ class Screen {
   // What is beyond the new size is gone; nothing is wrapped anew.
   void resize(uint32_t columns, uint32_t rows);
 
-  // Called with each row that is scrolled off the top of the main screen, oldest first; for who indexes lines.
-  void on_scroll(std::function<void(const Row&)> use) { on_scroll_ = std::move(use); }
+  // Who keeps what was seen is told what is about to be seen no more.
+  struct Watcher {
+    std::function<void(const Row&)> scrolled;  // each row that leaves the main screen at its top, oldest first
+    std::function<void()> replaced;            // much of it at once: erased, another size, the other screen
+  };
+  void watch(Watcher watcher) { watcher_ = std::move(watcher); }
 
   uint32_t columns() const { return columns_; }
   uint32_t rows() const { return rows_; }
@@ -39,7 +43,7 @@ class Screen {
   uint32_t cursor_row() const { return cursor_.row; }
   bool is_cursor_shown() const { return modes_.shows_cursor; }
   bool is_alternate() const { return is_alternate_; }
-  // The row's text without the blanks at its end, UTF-8.
+  // The row's text, UTF-8, without the blanks at its end unless it continues in the row below.
   static std::string text_of(const Row& row);
 
   // All of its state, and back.
@@ -140,7 +144,7 @@ class Screen {
   std::vector<bool> tabs_;
   uint8_t single_shift_ = 0;  // the set of the next character alone
   char32_t last_character_ = 0;
-  std::function<void(const Row&)> on_scroll_;
+  Watcher watcher_;  // belongs to who set it: neither saved nor compared
 };
 
 }  // namespace cairn::recorder

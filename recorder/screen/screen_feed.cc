@@ -114,6 +114,8 @@ void Screen::put(char32_t character) {
   const bool is_inside = cursor_.column <= right();
   const uint32_t most = is_inside ? right() : columns_ - 1;
   if (modes_.wraps && (cursor_.is_wrap_due || cursor_.column + width - 1 > most)) {
+    // Not where a wide character found no room: what it left is no blank of the text.
+    if (!modes_.has_side_margins && cursor_.is_wrap_due) lines()[cursor_.row].back().continues = true;
     line_feed();
     cursor_.column = is_inside ? left() : 0;
   }
@@ -249,9 +251,9 @@ void Screen::apply_editing(const Sequence& sequence) {
       if (!is_inside_margins()) break;
       {
         // What is deleted was not scrolled away.
-        auto use = std::exchange(on_scroll_, nullptr);
+        auto use = std::exchange(watcher_.scrolled, nullptr);
         scroll_up(cursor_.row, bottom_, count);
-        on_scroll_ = std::move(use);
+        watcher_.scrolled = std::move(use);
       }
       cursor_.column = left();
       cursor_.is_wrap_due = false;

@@ -20,6 +20,8 @@ constexpr uint32_t kMaxStyles = Screen::kMaxColumns * Screen::kMaxRows;
 
 // Five numbers for a run of equal cells: how many, character, mark, width, style's place.
 constexpr int kNumbersOfRun = 5;
+// Added to the width of a cell that continues in the row below.
+constexpr uint32_t kContinues = 4;
 
 class Styles {
  public:
@@ -53,7 +55,7 @@ void save_lines(const std::vector<Row>& lines, Styles& styles, SavedScreen& save
       into.add_runs(static_cast<uint32_t>(end - at));
       into.add_runs(row[at].character);
       into.add_runs(row[at].mark);
-      into.add_runs(row[at].width);
+      into.add_runs(row[at].width + (row[at].continues ? kContinues : 0));
       into.add_runs(styles.place_of(row[at].style, saved));
       at = end;
     }
@@ -68,10 +70,11 @@ bool restore_lines(const SavedScreen& saved, const SavedLines& from, uint32_t co
     Cell cell;
     cell.character = from.runs(i + 1);
     cell.mark = from.runs(i + 2);
-    cell.width = static_cast<uint8_t>(from.runs(i + 3));
+    cell.width = static_cast<uint8_t>(from.runs(i + 3) & ~kContinues);
+    cell.continues = (from.runs(i + 3) & kContinues) != 0;
     const uint32_t count = from.runs(i);
-    const bool is_good = count > 0 && row < lines.size() && count <= columns - column && from.runs(i + 3) <= 2 &&
-                         cell.character <= 0x10ffff && cell.mark <= 0x10ffff &&
+    const bool is_good = count > 0 && row < lines.size() && count <= columns - column &&
+                         (from.runs(i + 3) & ~kContinues) <= 2 && cell.character <= 0x10ffff && cell.mark <= 0x10ffff &&
                          style_at(saved, from.runs(i + 4), cell.style);
     if (!is_good) return false;
     std::fill_n(lines[row].begin() + static_cast<std::ptrdiff_t>(column), count, cell);

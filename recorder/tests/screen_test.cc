@@ -123,7 +123,11 @@ TEST(Screen, IsDrawnAnewAsItWas) {
     if (drawn.is_alternate() != screen.is_alternate()) continue;
     drawn.feed(TerminalFilter().filter(screen.drawing()));
     ASSERT_EQ(text_of(drawn), text_of(screen)) << round;
-    for (uint32_t row = 0; row < 20; ++row) ASSERT_EQ(drawn.row(row), screen.row(row)) << round << " row " << row;
+    for (uint32_t row = 0; row < 20; ++row) {
+      Row wanted = screen.row(row);
+      for (Cell& cell : wanted) cell.continues = false;  // each row is drawn for itself
+      ASSERT_TRUE(drawn.row(row) == wanted) << round << " row " << row;
+    }
     ASSERT_EQ(drawn.cursor_column(), screen.cursor_column());
     ASSERT_EQ(drawn.cursor_row(), screen.cursor_row());
   }

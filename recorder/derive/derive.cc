@@ -1,0 +1,140 @@
+#include "recorder/derive/derive.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "recorder/chunk.h"
+#include "recorder/derive/derived_file.h"
+#include "recorder/derive/deriver.h"
+#include "recorder/recording_decoder.h"
+
+namespace cairn::recorder {
+namespace {
+
+Result<std::string> read_at(int fd, uint64_t offset, size_t bytes) {
+  std::string found(bytes, '\0');
+  size_t have = 0;
+  while (have < bytes) {
+    const ssize_t got = ::pread(fd, found.data() + have, bytes - have, static_cast<off_t>(offset + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno("read the recording");
+    if (got == 0) break;
+    have += static_cast<size_t>(got);
+  }
+  found.resize(have);
+  return found;
+}
+
+// One whole chunk; nullopt where there is none, or not yet.
+Result<std::optional<std::string>> chunk_at(int fd, uint64_t offset) {
+  const Result<std::string> start = read_at(fd, offset, kChunkHeaderBytes);
+  if (!start) return fail(start);
+  const Result<ChunkHeader> header = parse_chunk_header(*start);
+  if (!header || header->type == ChunkType::kProof) return std::optional<std::string>();
+  Result<std::string> chunk = read_at(fd, offset, header->size());
+  if (!chunk) return fail(chunk);
+  if (chunk->size() < header->size()) return std::optional<std::string>();
+  return std::optional(std::move(*chunk));
+}
+
+class Derivation {
+ public:
+  explicit Derivation(DeriveJob job)
+      : job_(std::move(job)),
+        keys_(job_.keys ? std::make_shared<const RecordingKeys>(std::move(*job_.keys)) : nullptr),
+        decoder_([this](const Opening&) -> Result<std::shared_ptr<const RecordingKeys>> {
+          if (!keys_) return fail(Errc::kDenied, "the recording is encrypted, and there is no key");
+          return keys_;
+        }) {}
+
+  Result<void> run() {
+    const Result<std::optional<std::string>> first = chunk_at(job_.recording.get(), 0);
+    if (!first) return fail(first);
+    if (!*first) return {};  // nothing is there yet
+    const Result<ChunkHeader> header = parse_chunk_header(**first);
+    if (!header) return fail(header);
+    session_ = header->session;
+    Result<DerivedFile> derived = DerivedFile::open_or_begin(std::move(job_.derived), session_, keys_.get());
+    if (!derived) return fail(derived);
+    if (Result<void> resumed = resume(*derived, **first); !resumed) return resumed;
+    if (Result<void> added = add_chunks(*derived); !added) return added;
+    return job_.draft ? draft() : Result<void>();
+  }
+
+ private:
+  Result<void> take_events() {
+    for (;;) {
+      Result<std::optional<Event>> event = decoder_.next();
+      if (!event) return fail(event);
+      if (!*event) return {};
+      deriver_.feed(**event);
+    }
+  }
+
+  Result<void> resume(const DerivedFile& derived, const std::string& first) {
+    if (derived.segments().empty()) return {};
+    const DerivedSegment& last = derived.segments().back();
+    const Result<std::string> state = derived.state(last);
+    if (!state) return fail(state);
+    decoder_.feed(first);
+    if (Result<void> taken = take_events(); !taken) return taken;
+    Result<Deriver> before = Deriver::restore(*state);
+    if (!before) return fail(before);
+    deriver_ = std::move(*before);
+    next_ = last.next_chunk;
+    offset_ = last.next_offset;
+    decoder_.jump(next_, offset_);
+    return {};
+  }
+
+  Result<void> add_chunks(DerivedFile& derived) {
+    for (;;) {
+      const Result<std::optional<std::string>> chunk = chunk_at(job_.recording.get(), offset_);
+      if (!chunk) return fail(chunk);
+      if (!*chunk) return {};
+      decoder_.feed(**chunk);
+      if (Result<void> taken = take_events(); !taken) return taken;
+      offset_ += (*chunk)->size();
+      const DerivedSegment segment{.chunk = next_,
+                                   .next_chunk = next_ + 1,
+                                   .next_offset = offset_,
+                                   .first_boot_ns = decoder_.header().first_boot_ns,
+                                   .last_boot_ns = deriver_.last_boot_ns()};
+      ++next_;
+      if (Result<void> added = derived.append(segment, deriver_.save(), deriver_.take()); !added) return added;
+    }
+  }
+
+  Result<void> draft() {
+    Result<DerivedFile> file = DerivedFile::open_or_begin(std::move(job_.draft), session_, keys_.get());
+    if (!file) return fail(file);
+    decoder_.feed_pieces(next_, job_.pieces);
+    if (Result<void> taken = take_events(); !taken) return taken;
+    deriver_.settle();
+    const DerivedSegment segment{.chunk = next_,
+                                 .next_chunk = next_,
+                                 .next_offset = offset_,
+                                 .first_boot_ns = 0,
+                                 .last_boot_ns = deriver_.last_boot_ns()};
+    return file->append(segment, {}, deriver_.take());
+  }
+
+  DeriveJob job_;
+  std::shared_ptr<const RecordingKeys> keys_;
+  RecordingDecoder decoder_;
+  Deriver deriver_;
+  std::array<unsigned char, 16> session_ = {};
+  uint64_t next_ = 0;
+  uint64_t offset_ = 0;
+};
+
+}  // namespace
+
+Result<void> derive(DeriveJob job) { return Derivation(std::move(job)).run(); }
+
+}  // namespace cairn::recorder
