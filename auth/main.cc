@@ -1,4 +1,8 @@
 // cairn-auth: the cluster's authority and archive.
 #include "auth/service/auth_program.h"
+#include "recorder/derive/derive_process.h"
 
-int main(int argc, char** argv) { return cairn::auth::run_auth(argc, argv); }
+int main(int argc, char** argv) {
+  if (cairn::recorder::is_derive_process(argc, argv)) return cairn::recorder::run_as_derive_process();
+  return cairn::auth::run_auth(argc, argv);
+}

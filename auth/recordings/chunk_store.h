@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "recorder/chunk.h"
 
 namespace cairn::auth {
@@ -64,6 +65,10 @@ class ChunkStore {
 
   // Up to `limit_bytes` durable bytes from `offset`; empty at the end.
   virtual Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) = 0;
+
+  // For who reads at will: the file's chunks from offset 0. What lies behind the durable ones may be torn.
+  //   fails  kNotFound: nothing is stored of this session
+  virtual Result<UniqueFd> open_for_reading(const std::string& session_id) = 0;
 
   // All sessions of which something is stored, in no order.
   virtual Result<std::vector<std::string>> session_ids() = 0;

@@ -208,6 +208,13 @@ Result<std::string> DirectoryChunkStore::read(const std::string& session_id, uin
   return bytes;
 }
 
+Result<UniqueFd> DirectoryChunkStore::open_for_reading(const std::string& session_id) {
+  UniqueFd file(::open(path_of(session_id).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file && errno == ENOENT) return fail(Errc::kNotFound, "nothing of the recording is here yet");
+  if (!file) return fail_errno(fmt::format("open {}", path_of(session_id).string()));
+  return file;
+}
+
 Result<std::vector<std::string>> DirectoryChunkStore::session_ids() {
   std::vector<std::string> ids;
   std::error_code error;

@@ -31,6 +31,7 @@ class DirectoryChunkStore final : public ChunkStore {
   Result<void> put_proof(const std::string& session_id, std::string_view proof) override;
   Result<std::string> proof(const std::string& session_id) override;
   Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) override;
+  Result<UniqueFd> open_for_reading(const std::string& session_id) override;
   Result<std::vector<std::string>> session_ids() override;
 
  private:

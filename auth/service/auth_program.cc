@@ -11,6 +11,7 @@
 
 #include "auth/ca/authorities.h"
 #include "auth/recordings/cluster_keys.h"
+#include "auth/recordings/derivations.h"
 #include "auth/recordings/directory_chunk_store.h"
 #include "auth/service/auth_options.h"
 #include "auth/service/auth_server.h"
@@ -27,6 +28,7 @@ constexpr const char* kIntroduction =
 
 constexpr size_t kDiskThreads = 8;
 constexpr size_t kPasswordThreads = 2;
+constexpr size_t kSearchThreads = 2;
 constexpr std::chrono::seconds kGoodbye{3};
 
 int say(int status, const Error& error) {
@@ -63,8 +65,11 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   keys->set_signer_certificate(std::move(*cosigner));
   Recordings recordings(store, chunks, &*keys, clock, log);
   if (Result<void> reconciled = recordings.reconcile(); !reconciled) return fail(reconciled, "recordings");
+  Result<recorder::DerivedCache> derived = recorder::DerivedCache::open(options.data_dir / "derived");
+  if (!derived) return fail(derived);
+  Derivations derivations(std::move(*derived), chunks, &recordings, log);
   Enrolment enrolment(store, &issuer, clock, log);
-  Service service(store, &recordings, &*keys, &issuer, &enrolment, options.data_dir, clock, log);
+  Service service(store, &recordings, &*keys, &issuer, &enrolment, &derivations, options.data_dir, clock, log);
   GrowthWatch growth;
   OpenConnections connections;
   // In this order: the pools finish what they have begun while there is a loop to bring it to; the loop's coroutines
@@ -72,6 +77,7 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   asio::io_context loop(1);
   WorkPool disk(kDiskThreads);
   WorkPool passwords(kPasswordThreads);
+  WorkPool searches(kSearchThreads);
   const ServerParts parts{.service = &service,
                           .enrolment = &enrolment,
                           .issuer = &issuer,
@@ -79,6 +85,7 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
                           .connections = &connections,
                           .disk = &disk,
                           .passwords = &passwords,
+                          .searches = &searches,
                           .clock = clock};
   AuthServer server(loop.get_executor(), parts, log);
   if (Result<void> listening = server.listen(options.address); !listening) return listening;
@@ -108,7 +115,7 @@ Result<void> run(const AuthOptions& options) {
   Result<Authorities> authorities = Authorities::open(options.data_dir / "ca", options.cluster, clock.wall_s());
   if (!authorities) return fail(authorities);
   const Result<std::unique_ptr<Store>> store =
-      open_sqlite_store(options.data_dir / "auth.db", kDiskThreads + kPasswordThreads, clock);
+      open_sqlite_store(options.data_dir / "auth.db", kDiskThreads + kPasswordThreads + kSearchThreads, clock);
   if (!store) return fail(store);
   const Result<std::unique_ptr<DirectoryChunkStore>> chunks =
       DirectoryChunkStore::open(options.data_dir / "recordings");

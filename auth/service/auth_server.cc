@@ -233,7 +233,8 @@ awaitable<v1::Response> AuthServer::follow(const Subject* caller, const v1::Requ
 
 awaitable<v1::Response> AuthServer::ask(const Subject* caller, const v1::Request* request, Conversation* conversation) {
   const bool is_password = request->has_set_password() || request->has_put_user();
-  WorkPool* pool = is_password ? parts_.passwords : parts_.disk;
+  const bool is_search = request->has_search_recordings() || request->has_find_moment();
+  WorkPool* pool = is_password ? parts_.passwords : is_search ? parts_.searches : parts_.disk;
   auto work = [service = parts_.service, caller, request, conversation] {
     return service->answer(*caller, *request, *conversation);
   };

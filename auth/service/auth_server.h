@@ -31,6 +31,7 @@ struct ServerParts {
   OpenConnections* connections;
   WorkPool* disk;       // SQL and fsync
   WorkPool* passwords;  // bcrypt, apart, so that logins cannot hold up recordings
+  WorkPool* searches;   // in recordings, likewise
   const Clock* clock;
 };
 

@@ -93,6 +93,8 @@ Service::Answer Service::dispatch(const Subject& caller, const v1::Request& requ
     case v1::Request::kUploadTail: return upload_tail(caller, request.upload_tail());
     case v1::Request::kListSessions: return list_sessions(caller, request.list_sessions());
     case v1::Request::kReadRecording: return read_recording(caller, request.read_recording(), conversation);
+    case v1::Request::kSearchRecordings: return search_recordings(caller, request.search_recordings());
+    case v1::Request::kFindMoment: return find_moment(caller, request.find_moment(), conversation);
     case v1::Request::kSearchAudit: return search_audit(caller, request.search_audit());
     case v1::Request::KIND_NOT_SET:
       return fail(Errc::kInvalid, "unknown kind of request; this cairn-auth is older than who asks");

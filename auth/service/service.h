@@ -7,10 +7,12 @@
 
 #include "auth/access/authorize.h"
 #include "auth/recordings/cluster_keys.h"
+#include "auth/recordings/derivations.h"
 #include "auth/recordings/recordings.h"
 #include "auth/service/audit_head.h"
 #include "auth/service/enrolment.h"
 #include "auth/service/issuer.h"
+#include "auth/service/recording_search.h"
 #include "auth/store/store.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,13 +33,14 @@ class Service {
   // What is handed in outlives it.
   //   data_dir  where the last signature of the audit log lies
   Service(Store* store, Recordings* recordings, const ClusterKeys* keys, const Issuer* issuer, Enrolment* enrolment,
-          const std::filesystem::path& data_dir, const Clock* clock, Log log)
+          Derivations* derivations, const std::filesystem::path& data_dir, const Clock* clock, Log log)
       : audit_head_(data_dir / "audit.head", store, keys, clock),
         store_(store),
         recordings_(recordings),
         keys_(keys),
         issuer_(issuer),
         enrolment_(enrolment),
+        derivations_(derivations),
         clock_(clock),
         log_(std::move(log)) {}
 
@@ -72,6 +75,17 @@ class Service {
   Answer upload_tail(const Subject& caller, const v1::UploadTailRequest& request);
   Answer read_recording(const Subject& caller, const v1::ReadRecordingRequest& request, Conversation& conversation);
   Result<std::string> session_called(const std::string& prefix);
+  //   fails  kDenied: the caller may not see it
+  Result<v1::Session> visible_session(const Subject& caller, const std::string& prefix);
+  Result<void> limit_to_visible(const Subject& caller, SessionQuery& query);
+  Result<void> note_reading(const Subject& caller, const v1::Session& session, Conversation& conversation);
+
+  // search_requests.cc
+  Answer search_recordings(const Subject& caller, const v1::SearchRecordingsRequest& request);
+  Answer find_moment(const Subject& caller, const v1::FindMomentRequest& request, Conversation& conversation);
+  Result<SessionQuery> query_of_search(const Subject& caller, const v1::SearchRecordingsRequest& request);
+  Result<void> search_sessions(SessionQuery query, SearchPosition position, RecordingSearch& search,
+                               std::string& next_page_token);
 
   // people_requests.cc
   Answer status(const Subject& caller);
@@ -104,6 +118,7 @@ class Service {
   const ClusterKeys* keys_;
   const Issuer* issuer_;
   Enrolment* enrolment_;
+  Derivations* derivations_;
   const Clock* clock_;
   Log log_;
 };

@@ -87,6 +87,15 @@ Result<void> Service::deny_session(const Subject& caller, const v1::AuthorizeSes
   return store_->append_audit(at(clock_->wall_ns(), std::move(event)));
 }
 
+// Who may not see everybody's sessions gets their own; asking for another person's by name is refused.
+Result<void> Service::limit_to_visible(const Subject& caller, SessionQuery& query) {
+  const Result<v1::RecordingPolicy> all = authorize(caller, SeeSession{.user = query.user}, *store_);
+  if (!all && (all.error().code != Errc::kDenied || !query.user.empty() || caller.kind != Subject::Kind::kUser))
+    return fail(all);
+  if (!all) query.user = caller.name;
+  return {};
+}
+
 Service::Answer Service::list_sessions(const Subject& caller, const v1::ListSessionsRequest& request) {
   SessionQuery query{.state = request.state(),
                      .user = request.user(),
@@ -99,11 +108,7 @@ Service::Answer Service::list_sessions(const Subject& caller, const v1::ListSess
     if (!ids) return fail(ids);
     query.node_ids = std::move(*ids);
   }
-  // Who may not see everybody's sessions gets their own; asking for another person's by name is refused.
-  const Result<v1::RecordingPolicy> all = authorize(caller, SeeSession{.user = request.user()}, *store_);
-  if (!all && (all.error().code != Errc::kDenied || !request.user().empty() || caller.kind != Subject::Kind::kUser))
-    return fail(all);
-  if (!all) query.user = caller.name;
+  if (Result<void> limited = limit_to_visible(caller, query); !limited) return fail(limited);
   Result<Page<v1::Session>> page = store_->list_sessions(query);
   if (!page) return fail(page);
   v1::Response response;
@@ -137,6 +142,7 @@ Service::Answer Service::upload_chunk(const Subject& caller, const v1::UploadChu
   const Result<RecordingState> state =
       recordings_->upload(caller.id, request.session_id(), request.number(), request.chunk());
   if (!state) return fail(state);
+  derivations_->grown(request.session_id());
   v1::Response response;
   response.mutable_upload_chunk()->set_durable_chunks(state->chunks);
   response.mutable_upload_chunk()->set_complete(state->is_complete);
@@ -171,47 +177,59 @@ Result<std::string> Service::session_called(const std::string& prefix) {
   return ids->front();
 }
 
+Result<v1::Session> Service::visible_session(const Subject& caller, const std::string& prefix) {
+  const Result<std::string> id = session_called(prefix);
+  if (!id) return fail(id);
+  Result<SessionRecord> record = store_->find_session(*id);
+  if (!record) return fail(record);
+  if (const auto allowed = authorize(caller, SeeSession{.user = record->session.user()}, *store_); !allowed)
+    return fail(allowed);
+  return std::move(record->session);
+}
+
+// On record before the first byte is given, once in a conversation.
+Result<void> Service::note_reading(const Subject& caller, const v1::Session& session, Conversation& conversation) {
+  if (conversation.recordings_read.contains(session.id())) return {};
+  AuditEvent event = event_by(
+      caller, "recording.read", true,
+      fmt::format("{} read the recording of {}'s session on {}", caller.text(), session.user(), session.node_name()),
+      {{"owner", session.user()}});
+  event.set_session_id(session.id());
+  event.set_node_id(session.node_id());
+  event.set_node_name(session.node_name());
+  if (Result<void> noted = store_->append_audit(at(clock_->wall_ns(), std::move(event))); !noted) return noted;
+  if (conversation.recordings_read.size() < kMaxRecordingsRemembered) conversation.recordings_read.insert(session.id());
+  return {};
+}
+
 Service::Answer Service::read_recording(const Subject& caller, const v1::ReadRecordingRequest& request,
                                         Conversation& conversation) {
-  const Result<std::string> id = session_called(request.session_id());
-  if (!id) return fail(id);
-  const Result<SessionRecord> record = store_->find_session(*id);
-  if (!record) return fail(record);
-  const v1::Session& session = record->session;
-  if (const auto allowed = authorize(caller, SeeSession{.user = session.user()}, *store_); !allowed)
-    return fail(allowed);
-  if (!conversation.recordings_read.contains(*id)) {
-    AuditEvent event = event_by(
-        caller, "recording.read", true,
-        fmt::format("{} read the recording of {}'s session on {}", caller.text(), session.user(), session.node_name()),
-        {{"owner", session.user()}});
-    event.set_session_id(*id);
-    event.set_node_id(session.node_id());
-    event.set_node_name(session.node_name());
-    if (Result<void> noted = store_->append_audit(at(clock_->wall_ns(), std::move(event))); !noted) return fail(noted);
-    if (conversation.recordings_read.size() < kMaxRecordingsRemembered) conversation.recordings_read.insert(*id);
-  }
+  const Result<v1::Session> visible = visible_session(caller, request.session_id());
+  if (!visible) return fail(visible);
+  const v1::Session& session = *visible;
+  const std::string& id = session.id();
+  if (Result<void> noted = note_reading(caller, session, conversation); !noted) return fail(noted);
   const size_t limit = request.limit() == 0 ? kDefaultReadBytes : std::min(request.limit(), kMaxReadBytes);
-  Result<std::string> bytes = recordings_->read(*id, request.offset(), limit);
+  Result<std::string> bytes = recordings_->read(id, request.offset(), limit);
   if (!bytes) return fail(bytes);
-  const Result<RecordingState> state = recordings_->state(*id);
+  const Result<RecordingState> state = recordings_->state(id);
   if (!state) return fail(state);
   v1::Response response;
   v1::ReadRecordingResponse& read = *response.mutable_read_recording();
-  read.set_session_id(*id);
+  read.set_session_id(id);
   read.set_data(std::move(*bytes));
-  const Result<uint64_t> proof_bytes = state->is_complete ? recordings_->proof_bytes(*id) : Result<uint64_t>(0);
+  const Result<uint64_t> proof_bytes = state->is_complete ? recordings_->proof_bytes(id) : Result<uint64_t>(0);
   if (!proof_bytes) return fail(proof_bytes);
   read.set_size(state->bytes + *proof_bytes);
   // Of a node that was removed nothing more can come, complete or not.
   read.set_complete(state->is_complete || session.end_wall_s() != 0);
   if (request.offset() == 0) {
-    Result<std::string> secret = recordings_->secret(*id);
+    Result<std::string> secret = recordings_->secret(id);
     // Encrypted to others, or not at all: whoever asks has the key, or needs none.
     if (secret) read.set_secret(std::move(*secret));
   }
   if (!state->is_complete && request.offset() + read.data().size() >= state->bytes) {
-    Result<StoredTail> tail = recordings_->tail(*id);
+    Result<StoredTail> tail = recordings_->tail(id);
     if (!tail) return fail(tail);
     const uint64_t known = request.tail_chunk() == tail->chunk ? request.tail_offset() : 0;
     read.set_tail_chunk(tail->chunk);

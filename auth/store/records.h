@@ -53,6 +53,7 @@ struct SessionQuery {
   std::string user = {};                   // empty: all
   std::vector<std::string> node_ids = {};  // empty: all
   int64_t begun_after_wall_ns = 0;         // sessions authorized earlier are listed only if their recording has begun
+  int64_t since_wall_ns = 0;               // sessions that were authorized since then
   uint32_t limit = 50;                     // at least 1
   std::string page_token = {};
 };

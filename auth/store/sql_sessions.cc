@@ -55,6 +55,7 @@ SqlQuery list_query(const SessionQuery& wanted, const PagePosition& after) {
   if (wanted.state == v1::ListSessionsRequest::STATE_LIVE) query.where("end_wall_s = 0");
   if (wanted.state == v1::ListSessionsRequest::STATE_ENDED) query.where("end_wall_s <> 0");
   query.where("has_begun = 1 OR authorized_wall_ns >= ?", {wanted.begun_after_wall_ns});
+  if (wanted.since_wall_ns > 0) query.where("authorized_wall_ns >= ?", {wanted.since_wall_ns});
   if (!wanted.user.empty()) query.where("user_name = ?", {wanted.user});
   query.where_one_of("node_id", wanted.node_ids);
   if (!wanted.page_token.empty()) {

@@ -15,6 +15,7 @@
 #include "auth/access/authorize.h"
 #include "auth/ca/authorities.h"
 #include "auth/recordings/cluster_keys.h"
+#include "auth/recordings/derivations.h"
 #include "auth/recordings/directory_chunk_store.h"
 #include "auth/recordings/recordings.h"
 #include "auth/service/enrolment.h"
@@ -91,6 +92,7 @@ struct Auth {
   void open() {
     service.reset();
     enrolment.reset();
+    derivations.reset();
     recordings.reset();
     chunks.reset();
     store.reset();
@@ -102,9 +104,11 @@ struct Auth {
     keys = std::make_unique<ClusterKeys>(ClusterKeys::open(folder.path() / "ca", cluster, recipients).value());
     keys->set_signer_certificate(issuer->cosigner_certificate(keys->signer_public_key()).value());
     recordings = std::make_unique<Recordings>(store.get(), chunks.get(), keys.get(), &clock, log);
+    derivations = std::make_unique<Derivations>(recorder::DerivedCache::open(folder.path() / "derived").value(),
+                                                chunks.get(), recordings.get(), log);
     enrolment = std::make_unique<Enrolment>(store.get(), issuer.get(), &clock, log);
     service = std::make_unique<Service>(store.get(), recordings.get(), keys.get(), issuer.get(), enrolment.get(),
-                                        folder.path(), &clock, log);
+                                        derivations.get(), folder.path(), &clock, log);
   }
 
   v1::Response ask(const Subject& who, const v1::Request& request) { return service->answer(who, request, talk); }
@@ -207,6 +211,7 @@ struct Auth {
   recorder::Ed25519Key signing_key = recorder::Ed25519Key::generate();
   std::unique_ptr<ClusterKeys> keys;
   std::unique_ptr<Recordings> recordings;
+  std::unique_ptr<Derivations> derivations;
   std::unique_ptr<Issuer> issuer;
   std::unique_ptr<Enrolment> enrolment;
   std::unique_ptr<Service> service;

@@ -42,6 +42,7 @@ class AuthOnLoopback : public testing::Test {
             .connections = &connections_,
             .disk = &disk_,
             .passwords = &passwords_,
+            .searches = &searches_,
             .clock = &auth_.clock};
   }
 
@@ -83,6 +84,7 @@ class AuthOnLoopback : public testing::Test {
   asio::io_context loop_{1};
   WorkPool disk_{2};
   WorkPool passwords_{1};
+  WorkPool searches_{1};
   const std::filesystem::path socket_ = auth_.folder.path() / "auth.sock";
   AuthServer server_{loop_.get_executor(), parts(), auth_.log};
 };

@@ -63,7 +63,8 @@ class Derivation {
     if (!derived) return fail(derived);
     if (Result<void> resumed = resume(*derived, **first); !resumed) return resumed;
     if (Result<void> added = add_chunks(*derived); !added) return added;
-    return job_.draft ? draft() : Result<void>();
+    // A chunk that has been sealed meanwhile was derived as a whole.
+    return job_.draft && job_.pieces_of == next_ ? draft() : Result<void>();
   }
 
  private:

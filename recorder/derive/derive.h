@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -13,7 +14,8 @@ struct DeriveJob {
   UniqueFd recording;                 // UUID.rec, from offset 0
   UniqueFd derived;                   // what was derived before, to be gone on with; or empty
   UniqueFd draft;                     // empty: gets what the open chunk brings, as a derived file of its own; or none
-  std::string pieces;                 // of the open chunk, for the draft
+  uint64_t pieces_of = 0;             // number of the open chunk
+  std::string pieces;                 // of it, for the draft
   std::optional<RecordingKeys> keys;  // none: the recording is not encrypted
 };
 

@@ -32,8 +32,9 @@ constexpr int kDraft = 5;
 constexpr size_t kMaxSentence = 1024;
 constexpr size_t kMaxPieces = size_t{256} << 20;
 
-// cpu seconds, memory, file size, whether there is a draft (8 bytes each), secret's length (8), secret, pieces
-constexpr size_t kFixedBytes = 40;
+// cpu seconds, memory, file size, whether there is a draft, the open chunk's number, the secret's length (8 bytes
+// each); secret, pieces
+constexpr size_t kFixedBytes = 48;
 
 std::string encode(const DeriveRequest& request) {
   std::string bytes(kFixedBytes, '\0');
@@ -41,7 +42,8 @@ std::string encode(const DeriveRequest& request) {
   write_le64(bytes.data() + 8, request.limits.memory_bytes);
   write_le64(bytes.data() + 16, request.limits.file_bytes);
   write_le64(bytes.data() + 24, request.draft >= 0 ? 1 : 0);
-  write_le64(bytes.data() + 32, request.secret.size());
+  write_le64(bytes.data() + 32, request.pieces_of);
+  write_le64(bytes.data() + 40, request.secret.size());
   bytes += request.secret;
   bytes += request.pieces;
   return bytes;
@@ -138,7 +140,7 @@ Result<std::string> read_input() {
     input.append(buffer.data(), static_cast<size_t>(got));
     if (input.size() > kMaxPieces) return fail(Errc::kTooLarge, "the request is too large");
   }
-  if (input.size() < kFixedBytes || read_le64(input.data() + 32) > input.size() - kFixedBytes)
+  if (input.size() < kFixedBytes || read_le64(input.data() + 40) > input.size() - kFixedBytes)
     return fail(Errc::kInvalid, "no request on standard input; this program is started by Cairn itself");
   return input;
 }
@@ -149,10 +151,11 @@ Result<void> derive_as_asked() {
   const SandboxLimits limits{.cpu = std::chrono::seconds(read_le64(input->data())),
                              .memory_bytes = read_le64(input->data() + 8),
                              .file_bytes = read_le64(input->data() + 16)};
-  const size_t secret_bytes = read_le64(input->data() + 32);
+  const size_t secret_bytes = read_le64(input->data() + 40);
   DeriveJob job{.recording = UniqueFd(kRecording),
                 .derived = UniqueFd(kDerived),
                 .draft = UniqueFd(read_le64(input->data() + 24) != 0 ? kDraft : -1),
+                .pieces_of = read_le64(input->data() + 32),
                 .pieces = input->substr(kFixedBytes + secret_bytes),
                 .keys = std::nullopt};
   if (secret_bytes > 0) job.keys.emplace(Secret(input->substr(kFixedBytes, secret_bytes)));

@@ -16,6 +16,7 @@ struct DeriveRequest {
   int recording = -1;  // descriptors, borrowed for the call; each as in DeriveJob
   int derived = -1;
   int draft = -1;  // -1: none is wanted
+  uint64_t pieces_of = 0;
   std::string_view pieces;
   std::string_view secret;  // of the recording; empty: it is not encrypted
   SandboxLimits limits;

@@ -61,6 +61,7 @@ std::string segment_header(const DerivedSegment& segment) {
   write_le32(bytes.data(), kSegmentMagic);
   write_le32(bytes.data() + 4, segment.state_bytes);
   write_le32(bytes.data() + 8, segment.content_bytes);
+  write_le32(bytes.data() + 12, segment.commands);
   write_le64(bytes.data() + 16, segment.chunk);
   write_le64(bytes.data() + 24, segment.next_chunk);
   write_le64(bytes.data() + 32, segment.next_offset);
@@ -103,6 +104,7 @@ Result<void> DerivedFile::walk() {
                            .next_offset = read_le64(bytes->data() + 32),
                            .first_boot_ns = read_le64(bytes->data() + 40),
                            .last_boot_ns = read_le64(bytes->data() + 48),
+                           .commands = read_le32(bytes->data() + 12),
                            .offset = end_,
                            .state_bytes = read_le32(bytes->data() + 4),
                            .content_bytes = read_le32(bytes->data() + 8)};
@@ -174,6 +176,7 @@ Result<void> DerivedFile::append(DerivedSegment segment, std::string_view state,
   if (packed_state.size() + tag > kMaxStateBytes || packed_content.size() + tag > kMaxContentBytes)
     return fail(Errc::kTooLarge, "more was derived than can be kept");
   segment.offset = end_;
+  segment.commands = static_cast<uint32_t>(content.started_size());
   segment.state_bytes = static_cast<uint32_t>(packed_state.size() + tag);
   segment.content_bytes = static_cast<uint32_t>(packed_content.size() + tag);
   // Random: a file that was cut may see the same segment again, with other content.

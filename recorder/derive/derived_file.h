@@ -21,7 +21,8 @@ namespace cairn::recorder {
 // that follows from its secret. A cache: damaged, torn or of another version it is simply not there.
 //
 //   header   "CAIRNDER", version (4), flags (4), session (16), salt (32)
-//   segment  magic (4), bytes of state (4), bytes of content (4), 0 (4), chunk (8), next chunk (8), its offset (8),
+//   segment  magic (4), bytes of state (4), bytes of content (4), commands (4), chunk (8), next chunk (8), its offset
+//   (8),
 //            first and last boot_ns (8 each), two nonces (12 each); then state and content: each 4 bytes of length and
 //            a zstd frame, AES-256-GCM around both where there is a key; numbers little-endian
 
@@ -36,6 +37,7 @@ struct DerivedSegment {
   uint64_t next_offset = 0;    // of that chunk, in the recording
   uint64_t first_boot_ns = 0;  // of the chunk
   uint64_t last_boot_ns = 0;   // largest of all events so far that were not late
+  uint32_t commands = 0;       // that were started in it
   // Where it lies.
   uint64_t offset = 0;
   uint32_t state_bytes = 0;
@@ -46,7 +48,7 @@ struct DerivedSegment {
 class DerivedFile {
  public:
   // What there is of it, its torn end left out.
-  //   keys   nullptr: the recording is not encrypted; else they outlive the file
+  //   keys   nullptr: the recording is not encrypted
   //   fails  kNotFound: nothing of this session and version; an errno
   static Result<DerivedFile> open(UniqueFd file, const std::array<unsigned char, 16>& session,
                                   const RecordingKeys* keys);
@@ -60,7 +62,7 @@ class DerivedFile {
   Result<std::string> state(const DerivedSegment& segment) const;
   Result<derived::v1::Content> content(const DerivedSegment& segment) const;
 
-  // `segment`'s place is set here.
+  // Where it lies, and its count of commands, are set here.
   Result<void> append(DerivedSegment segment, std::string_view state, const derived::v1::Content& content);
 
   uint64_t bytes() const { return end_; }

@@ -45,6 +45,13 @@ void add_lines(std::vector<SeenLine> seen, uint64_t begin_boot_ns, Lines& into, 
   }
 }
 
+Result<State> parse_state(std::string_view bytes) {
+  State state;
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return fail(Errc::kCorrupt, "a derived state that cannot be read");
+  return state;
+}
+
 }  // namespace
 
 Deriver::Channel* Deriver::channel_of(uint32_t number) {
@@ -184,9 +191,9 @@ std::string Deriver::save() const {
 }
 
 Result<Deriver> Deriver::restore(std::string_view bytes) {
-  State state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return fail(Errc::kCorrupt, "a derived state that cannot be read");
+  const Result<State> parsed = parse_state(bytes);
+  if (!parsed) return fail(parsed);
+  const State& state = *parsed;
   Deriver deriver;
   for (const derived::v1::Channel& from : state.channels()) {
     Channel* channel = deriver.channel_of(from.channel());
@@ -214,18 +221,33 @@ Result<Deriver> Deriver::restore(std::string_view bytes) {
 }
 
 Result<Keyframe> read_keyframe(std::string_view bytes) {
-  State state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return fail(Errc::kCorrupt, "a keyframe that cannot be read");
+  const Result<State> state = parse_state(bytes);
+  if (!state) return fail(state);
   Keyframe keyframe;
-  for (const Event& opened : state.open_channels()) keyframe.open_channels.push_back(opened);
-  for (const derived::v1::Channel& from : state.channels()) {
-    if (!state.has_primary() || from.channel() != state.primary()) continue;
+  for (const Event& opened : state->open_channels()) keyframe.open_channels.push_back(opened);
+  for (const derived::v1::Channel& from : state->channels()) {
+    if (!state->has_primary() || from.channel() != state->primary()) continue;
     Result<TerminalTrack> track = TerminalTrack::restore(from.track());
     if (!track) return fail(track);
     keyframe.track = std::move(*track);
   }
   return keyframe;
+}
+
+Result<std::string> strip_to_keyframe(std::string_view bytes) {
+  const Result<State> state = parse_state(bytes);
+  if (!state) return fail(state);
+  State stripped;
+  stripped.set_has_primary(state->has_primary());
+  stripped.set_primary(state->primary());
+  *stripped.mutable_open_channels() = state->open_channels();
+  for (const derived::v1::Channel& from : state->channels()) {
+    if (!state->has_primary() || from.channel() != state->primary()) continue;
+    derived::v1::Channel& into = *stripped.add_channels();
+    into.set_channel(from.channel());
+    into.set_track(from.track());
+  }
+  return stripped.SerializeAsString();
 }
 
 }  // namespace cairn::recorder

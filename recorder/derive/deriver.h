@@ -84,5 +84,8 @@ struct Keyframe {
 };
 //   fails  kCorrupt: no state of a Deriver
 Result<Keyframe> read_keyframe(std::string_view state);
+// As much of a state as read_keyframe() reads.
+//   fails  kCorrupt: no state of a Deriver
+Result<std::string> strip_to_keyframe(std::string_view state);
 
 }  // namespace cairn::recorder

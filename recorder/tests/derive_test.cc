@@ -202,12 +202,17 @@ class DerivedData : public RecordingFolder {
 
   Result<void> derive_now(const std::filesystem::path& draft = {}) {
     std::string pieces;
+    uint64_t pieces_of = 0;
     if (const Result<std::string> tail = read_file(TailFile::path_for(path_), 1 << 30)) {
-      if (const auto chunk = last_chunk_of_tail(*tail)) pieces = read_tail(*tail, *chunk).pieces;
+      if (const auto chunk = last_chunk_of_tail(*tail)) {
+        pieces_of = *chunk;
+        pieces = read_tail(*tail, *chunk).pieces;
+      }
     }
     return derive({.recording = open_fd(path_),
                    .derived = open_fd(derived_path()),
                    .draft = draft.empty() ? UniqueFd() : open_fd(draft),
+                   .pieces_of = pieces_of,
                    .pieces = pieces,
                    .keys = keys()});
   }

@@ -1,0 +1,81 @@
+#include "recorder/derive/derived_cache.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "recorder/derive/derive_process.h"
+
+namespace cairn::recorder {
+namespace {
+
+Result<DerivedFile> open_at_least(UniqueFd file, const DeriveInput& input) {
+  Result<DerivedFile> derived = DerivedFile::open(std::move(file), input.session, input.keys.get());
+  if (derived && derived->segments().size() < input.chunks)
+    return fail(Errc::kNotFound, fmt::format("of {} chunks {} are derived", input.chunks, derived->segments().size()));
+  return derived;
+}
+
+Result<std::optional<derived::v1::Content>> content_of_draft(UniqueFd draft, const DeriveInput& input) {
+  const Result<DerivedFile> file = DerivedFile::open(std::move(draft), input.session, input.keys.get());
+  if (!file && file.error().code == make_error_code(Errc::kNotFound)) return std::optional<derived::v1::Content>();
+  if (!file) return fail(file);
+  if (file->segments().empty()) return std::optional<derived::v1::Content>();
+  Result<derived::v1::Content> content = file->content(file->segments().front());
+  if (!content) return fail(content);
+  return std::optional(std::move(*content));
+}
+
+}  // namespace
+
+Result<DerivedCache> DerivedCache::open(std::filesystem::path folder) {
+  if (Result<void> made = make_private_directory(folder); !made) return fail(made);
+  return DerivedCache(std::move(folder));
+}
+
+Result<Derived> DerivedCache::look(const std::string& name, const DeriveInput& input) const {
+  const std::filesystem::path path = path_of(name);
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file && errno == ENOENT) return fail(Errc::kNotFound, "nothing is derived yet");
+  if (!file) return fail_errno(fmt::format("open {}", path.string()));
+  Result<DerivedFile> derived = open_at_least(std::move(file), input);
+  if (!derived) return fail(derived);
+  return Derived{.file = std::move(*derived), .open_chunk = std::nullopt};
+}
+
+Result<Derived> DerivedCache::derive(const std::string& name, const DeriveInput& input) const {
+  const std::filesystem::path path = path_of(name);
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return fail_errno(fmt::format("open {}", path.string()));
+  while (::flock(file.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return fail_errno(fmt::format("lock {}", path.string()));
+  }
+  UniqueFd draft(input.wants_open_chunk ? ::memfd_create("cairn", MFD_CLOEXEC) : -1);
+  if (!draft && input.wants_open_chunk) return fail_errno("memfd_create");
+  const Result<void> done = run_derive_process({.recording = input.recording.get(),
+                                                .derived = file.get(),
+                                                .draft = draft.get(),
+                                                .pieces_of = input.pieces_of,
+                                                .pieces = input.pieces,
+                                                .secret = input.keys ? input.keys->secret() : std::string_view(),
+                                                .limits = {}});
+  if (!done) return fail(done);
+  Result<DerivedFile> derived = open_at_least(std::move(file), input);
+  if (!derived) return fail(derived);
+  Result<std::optional<derived::v1::Content>> open_chunk = std::optional<derived::v1::Content>();
+  if (draft) open_chunk = content_of_draft(std::move(draft), input);
+  if (!open_chunk) return fail(open_chunk);
+  return Derived{.file = std::move(*derived), .open_chunk = std::move(*open_chunk)};
+}
+
+void DerivedCache::forget(const std::string& name) const {
+  std::error_code ignored;
+  std::filesystem::remove(path_of(name), ignored);
+}
+
+}  // namespace cairn::recorder
