@@ -36,9 +36,12 @@ std::vector<derived::v1::Source> sources_of(const v1::SearchRecordingsRequest& r
   return sources;
 }
 
-recorder::CommandStep step_of(v1::FindMomentRequest::Step step) {
-  return step == v1::FindMomentRequest::STEP_NEXT_COMMAND ? recorder::CommandStep::kNext
-                                                          : recorder::CommandStep::kPrevious;
+recorder::Step step_of(v1::FindMomentRequest::Step step) {
+  switch (step) {
+    case v1::FindMomentRequest::STEP_NEXT_COMMAND: return recorder::Step::kNextCommand;
+    case v1::FindMomentRequest::STEP_PREVIOUS_COMMAND: return recorder::Step::kPreviousCommand;
+    default: return recorder::Step::kHere;
+  }
 }
 
 }  // namespace
@@ -127,23 +130,17 @@ Service::Answer Service::find_moment(const Subject& caller, const v1::FindMoment
   if (Result<void> noted = note_reading(caller, *session, conversation); !noted) return fail(noted);
   const Result<recorder::Derived> derived = derivations_->read(session->id(), false, after(kPatience));
   if (!derived) return fail(derived);
+  Result<std::optional<recorder::Moment>> moment =
+      recorder::find_moment(derived->file, request.at_ns(), step_of(request.step()));
+  if (!moment) return fail(moment);
   v1::Response response;
-  v1::FindMomentResponse& moment = *response.mutable_find_moment();
-  moment.set_at_ns(request.at_ns());
-  if (request.step() != v1::FindMomentRequest::STEP_HERE) {
-    const Result<std::optional<uint64_t>> command =
-        recorder::find_command(derived->file, request.at_ns(), step_of(request.step()));
-    if (!command) return fail(command);
-    if (!*command) return response;
-    moment.set_at_ns(**command);
-  }
-  Result<std::optional<recorder::Landing>> landing = recorder::find_landing(derived->file, moment.at_ns());
-  if (!landing) return fail(landing);
-  if (!*landing) return response;
-  moment.set_found(true);
-  moment.set_chunk((*landing)->chunk);
-  moment.set_offset((*landing)->offset);
-  moment.set_keyframe(std::move((*landing)->keyframe));
+  v1::FindMomentResponse& found = *response.mutable_find_moment();
+  if (!*moment) return response;
+  found.set_found(true);
+  found.set_at_ns((*moment)->at_ns);
+  found.set_chunk((*moment)->chunk);
+  found.set_offset((*moment)->offset);
+  found.set_keyframe(std::move((*moment)->keyframe));
   return response;
 }
 

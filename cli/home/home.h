@@ -24,6 +24,7 @@ struct Profile {
 //   identity.pem and the authorities beside it   TLS identity (tunnel/identity.h)
 //   id_ed25519, id_ed25519-cert.pub              SSH key and certificate, as ssh(1) reads them
 //   ssh_config                                   written by `cairn ssh`
+//   derived/                                     a cache: what was derived from recordings here
 class Home {
  public:
   explicit Home(std::filesystem::path root) : root_(std::move(root)) {}
@@ -35,6 +36,7 @@ class Home {
   std::filesystem::path ssh_key() const { return root_ / "id_ed25519"; }
   std::filesystem::path ssh_certificate() const { return root_ / "id_ed25519-cert.pub"; }
   std::filesystem::path ssh_config() const { return root_ / "ssh_config"; }
+  std::filesystem::path derived() const { return root_ / "derived"; }
   // Someone has logged in and not out; whether it still counts is another question.
   bool has_identity() const;
 

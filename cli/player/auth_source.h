@@ -19,22 +19,24 @@ class AuthSource final : public RecordingSource {
   //   unlock  asked for the keys when auth has none
   static Result<std::unique_ptr<AuthSource>> open(Open open_auth, std::string session, recorder::Unlock unlock);
 
-  Result<Piece> read(uint64_t offset, std::chrono::milliseconds wait) override;
+  Result<Piece> read(const ReadPlace& from, size_t limit_bytes, std::chrono::milliseconds wait) override;
   Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening& opening) override;
+  Result<std::optional<recorder::Moment>> find(uint64_t at_ns, recorder::Step step) override;
+  std::string identity() const override { return session_; }
   std::string name() const override { return "session " + session_; }
 
  private:
   AuthSource(Open open_auth, std::string session, recorder::Unlock unlock)
       : open_auth_(std::move(open_auth)), session_(std::move(session)), unlock_(std::move(unlock)) {}
-  Piece piece_of(auth::v1::ReadRecordingResponse response);
-  Result<auth::v1::ReadRecordingResponse> ask(uint64_t offset, uint32_t limit, std::chrono::milliseconds wait);
+  Result<auth::v1::Response> ask(const auth::v1::Request& request, auth::v1::Response::KindCase expected,
+                                 std::chrono::milliseconds wait);
+  Result<auth::v1::Response> ask_again(const auth::v1::Request& request, auth::v1::Response::KindCase expected,
+                                       std::chrono::milliseconds wait);
 
   Open open_auth_;
   std::string session_;
   recorder::Unlock unlock_;
-  std::string secret_;  // as auth gave it; empty: it has none
-  uint64_t tail_chunk_ = 0;
-  uint64_t tail_bytes_ = 0;
+  std::string secret_;               // as auth gave it; empty: it has none
   std::optional<AuthSession> auth_;  // opened when it is needed
 };
 

@@ -18,7 +18,6 @@
 namespace cairn::cli {
 namespace {
 
-constexpr size_t kPieceBytes = 256 << 10;
 constexpr size_t kMaxTailBytes = size_t{256} << 20;
 constexpr std::chrono::milliseconds kLook{100};
 
@@ -34,8 +33,8 @@ Result<std::unique_ptr<FileSource>> FileSource::open(std::filesystem::path path,
   return std::unique_ptr<FileSource>(new FileSource(std::move(path), std::move(file), std::move(unlock)));
 }
 
-Result<std::string> FileSource::read_once(uint64_t offset) const {
-  std::string bytes(kPieceBytes, '\0');
+Result<std::string> FileSource::read_once(uint64_t offset, size_t limit_bytes) const {
+  std::string bytes(std::min(limit_bytes, kMaxPieceBytes), '\0');
   for (;;) {
     const ssize_t got = ::pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
@@ -46,7 +45,7 @@ Result<std::string> FileSource::read_once(uint64_t offset) const {
 }
 
 // What lies beside the file of the chunk that comes at its end.
-Result<void> FileSource::add_tail(Piece& piece) {
+Result<void> FileSource::add_tail(const ReadPlace& from, Piece& piece) const {
   const Result<std::string> bytes = read_file(recorder::TailFile::path_for(path_), kMaxTailBytes);
   if (!bytes && bytes.error().code == std::errc::no_such_file_or_directory) return {};
   if (!bytes) return fail(bytes);
@@ -54,26 +53,32 @@ Result<void> FileSource::add_tail(Piece& piece) {
   const std::optional<uint64_t> chunk = recorder::last_chunk_of_tail(*bytes);
   if (!chunk) return {};
   const recorder::TailContents contents = recorder::read_tail(*bytes, *chunk);
-  if (*chunk != tail_chunk_) tail_bytes_ = 0;
-  tail_chunk_ = piece.tail_chunk = *chunk;
-  if (contents.pieces.size() <= tail_bytes_) return {};
-  piece.tail = contents.pieces.substr(tail_bytes_);
-  tail_bytes_ = contents.pieces.size();
+  const uint64_t known = *chunk == from.tail_chunk ? from.tail_bytes : 0;
+  piece.tail_chunk = *chunk;
+  if (contents.pieces.size() > known) piece.tail = contents.pieces.substr(known);
   return {};
 }
 
-Result<RecordingSource::Piece> FileSource::read(uint64_t offset, std::chrono::milliseconds wait) {
+// Another file, or the same one changed.
+std::string FileSource::identity() const {
+  struct stat status{};
+  if (::fstat(file_.get(), &status) != 0) return "file";
+  return fmt::format("file-{:x}-{:x}-{:x}-{:x}-{:x}", status.st_dev, status.st_ino, status.st_size,
+                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+}
+
+Result<RecordingSource::Piece> FileSource::read(const ReadPlace& from, size_t limit_bytes,
+                                                std::chrono::milliseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
-  if (offset == 0) tail_bytes_ = 0;
   for (;;) {
     // Asked before reading: a writer that ends in between has written what the read then finds. A file that has gone
     // meanwhile (uploaded) has no writer either.
     const bool is_live = recorder::is_locked(path_).value_or(false);
-    Result<std::string> bytes = read_once(offset);
+    Result<std::string> bytes = read_once(from.offset, limit_bytes);
     if (!bytes) return fail(bytes);
     Piece piece{.bytes = std::move(*bytes), .is_live = is_live, .tail_chunk = 0, .tail = {}};
     if (piece.bytes.empty()) {
-      if (Result<void> added = add_tail(piece); !added) return fail(added);
+      if (Result<void> added = add_tail(from, piece); !added) return fail(added);
     }
     const auto left = deadline - std::chrono::steady_clock::now();
     const bool is_new = !piece.bytes.empty() || !piece.tail.empty();

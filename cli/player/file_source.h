@@ -14,23 +14,25 @@ class FileSource final : public RecordingSource {
   //   unlock  asked for the keys of one that is encrypted
   static Result<std::unique_ptr<FileSource>> open(std::filesystem::path path, recorder::Unlock unlock);
 
-  Result<Piece> read(uint64_t offset, std::chrono::milliseconds wait) override;
+  Result<Piece> read(const ReadPlace& from, size_t limit_bytes, std::chrono::milliseconds wait) override;
   Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening& opening) override {
     return unlock_(opening);
   }
+  Result<std::optional<recorder::Moment>> find(uint64_t, recorder::Step) override {
+    return fail(Errc::kUnsupported, "a file knows no moments");
+  }
+  std::string identity() const override;
   std::string name() const override { return path_.string(); }
 
  private:
   FileSource(std::filesystem::path path, UniqueFd file, recorder::Unlock unlock)
       : path_(std::move(path)), file_(std::move(file)), unlock_(std::move(unlock)) {}
-  Result<std::string> read_once(uint64_t offset) const;
-  Result<void> add_tail(Piece& piece);
+  Result<std::string> read_once(uint64_t offset, size_t limit_bytes) const;
+  Result<void> add_tail(const ReadPlace& from, Piece& piece) const;
 
   std::filesystem::path path_;
   UniqueFd file_;
   recorder::Unlock unlock_;
-  uint64_t tail_chunk_ = 0;
-  uint64_t tail_bytes_ = 0;  // of its pieces that were given
 };
 
 }  // namespace cairn::cli

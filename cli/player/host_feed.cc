@@ -31,6 +31,16 @@ Result<EventFeed::Step> HostFeed::next(std::chrono::milliseconds wait) {
   return due;
 }
 
+// The ledger's begins anew: who jumps leaves out what was before.
+Result<std::optional<recorder::Keyframe>> HostFeed::jump(uint64_t at_ns) {
+  Result<std::optional<recorder::Keyframe>> keyframe = recording_->jump(at_ns);
+  if (!keyframe || !*keyframe) return keyframe;
+  shown_ = 0;
+  held_.reset();
+  last_boot_ns_ = 0;
+  return keyframe;
+}
+
 Result<void> HostFeed::rewind() {
   shown_ = 0;
   held_.reset();

@@ -20,6 +20,10 @@ class HostFeed final : public EventFeed {
 
   Result<Step> next(std::chrono::milliseconds wait) override;
   Result<void> rewind() override;
+  Result<std::optional<recorder::Keyframe>> jump(uint64_t at_ns) override;
+  std::optional<uint64_t> find_command(uint64_t at_ns, recorder::Step step) override {
+    return recording_->find_command(at_ns, step);
+  }
 
  private:
   std::optional<Step> from_ledger(uint64_t until_boot_ns);

@@ -7,35 +7,53 @@ namespace cairn::cli {
 using recording::v1::Event;
 
 Result<EventFeed::Step> LateFeed::next(std::chrono::milliseconds wait) {
-  if (std::exchange(has_first_, false)) return std::move(first_);
-  return is_there_ ? feed_->next(wait) : skip(wait);
+  if (!first_.empty()) {
+    Step step = std::move(first_.front());
+    first_.pop_front();
+    return step;
+  }
+  if (!is_there_) return skip(wait);
+  Result<Step> step = feed_->next(wait);
+  if (step && step->state == State::kEvent && !std::exchange(has_begun_, true)) begin_ = step->event;
+  return step;
 }
 
 Result<EventFeed::Step> LateFeed::skip(std::chrono::milliseconds wait) {
   for (;;) {
     Result<Step> step = feed_->next(wait);
+    const uint64_t moment = begin_.boot_ns() + after_ns_;
     if (!step || step->state != State::kEvent) {
       is_there_ = true;
       if (!step) return step;
-      has_first_ = true;
-      first_ = std::move(*step);
-      return picture(begin_boot_ns_ + after_ns_);
+      first_.push_back(std::move(*step));
+      return picture(moment);
     }
     Event& event = step->event;
     if (!std::exchange(has_begun_, true)) {
-      begin_boot_ns_ = event.boot_ns();
+      begin_ = event;
+      if (const Result<bool> jumped = jump_ahead(); !jumped) return fail(jumped);
       return step;
     }
-    if (!event.late() && event.boot_ns() >= begin_boot_ns_ + after_ns_) {
+    if (!event.late() && event.boot_ns() >= moment) {
       is_there_ = true;
-      has_first_ = true;
-      first_ = std::move(*step);
-      return picture(begin_boot_ns_ + after_ns_);
+      first_.push_back(std::move(*step));
+      return picture(moment);
     }
     track_.feed(event);
     // Who plays must know which channels there are.
     if (event.has_channel_opened() || event.has_channel_closed()) return step;
   }
+}
+
+// Whether the way was known.
+Result<bool> LateFeed::jump_ahead() {
+  Result<std::optional<recorder::Keyframe>> keyframe = feed_->jump(after_ns_);
+  if (!keyframe) return fail(keyframe);
+  if (!*keyframe) return false;
+  track_ = std::move((*keyframe)->track);
+  for (Event& opened : (*keyframe)->open_channels)
+    first_.push_back({.state = State::kEvent, .event = std::move(opened)});
+  return true;
 }
 
 EventFeed::Step LateFeed::picture(uint64_t boot_ns) const {
@@ -47,11 +65,19 @@ EventFeed::Step LateFeed::picture(uint64_t boot_ns) const {
   return step;
 }
 
-Result<void> LateFeed::rewind() {
-  is_there_ = after_ns_ == 0;
-  has_begun_ = false;
-  has_first_ = false;
+Result<void> LateFeed::seek(uint64_t after_ns) {
+  after_ns_ = after_ns;
+  is_there_ = after_ns == 0;
+  first_.clear();
   track_ = recorder::TerminalTrack();
+  if (has_begun_ && !is_there_) {
+    first_.push_back({.state = State::kEvent, .event = begin_});
+    const Result<bool> jumped = jump_ahead();
+    if (!jumped) return fail(jumped);
+    if (*jumped) return {};
+    first_.clear();
+  }
+  has_begun_ = false;
   return feed_->rewind();
 }
 

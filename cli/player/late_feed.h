@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 
 #include "cli/player/event_feed.h"
 #include "recorder/screen/terminal_track.h"
@@ -12,26 +13,34 @@ namespace cairn::cli {
 class LateFeed final : public EventFeed {
  public:
   // `feed` outlives it. `after_ns`: since the recording's beginning; 0 changes nothing.
-  LateFeed(EventFeed* feed, uint64_t after_ns) : feed_(feed), after_ns_(after_ns), is_there_(after_ns == 0) {}
+  explicit LateFeed(EventFeed* feed, uint64_t after_ns = 0)
+      : feed_(feed), after_ns_(after_ns), is_there_(after_ns == 0) {}
 
   Result<Step> next(std::chrono::milliseconds wait) override;
-  Result<void> rewind() override;
+  Result<void> rewind() override { return seek(0); }
+  // Gives it anew, from another moment on.
+  Result<void> seek(uint64_t after_ns);
+  std::optional<uint64_t> find_command(uint64_t at_ns, recorder::Step step) override {
+    return feed_->find_command(at_ns, step);
+  }
 
+  // Once next() has given it.
+  uint64_t begin_boot_ns() const { return begin_.boot_ns(); }
   // The terminal as it was at the moment; once next() has given something else than the beginning.
   const recorder::TerminalTrack& track() const { return track_; }
 
  private:
   Result<Step> skip(std::chrono::milliseconds wait);
+  Result<bool> jump_ahead();
   Step picture(uint64_t boot_ns) const;
 
   EventFeed* feed_;
   uint64_t after_ns_;
   bool is_there_;
-  uint64_t begin_boot_ns_ = 0;
-  bool has_begun_ = false;
+  recording::v1::Event begin_;
+  bool has_begun_ = false;  // begin_ has come
   recorder::TerminalTrack track_;
-  bool has_first_ = false;  // `first_` comes after the picture
-  Step first_;
+  std::deque<Step> first_;  // before what comes next
 };
 
 }  // namespace cairn::cli

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
 
 namespace cairn::cli {
@@ -39,14 +40,28 @@ class PlayClock {
 // Where events stand in the playback: recording time with idle spells cut down to max_idle.
 class Timeline {
  public:
+  // It begins at a position that stands for a moment; without one, at 0 for the first event.
   explicit Timeline(nanoseconds max_idle) : max_idle_(max_idle) {}
+  Timeline(nanoseconds max_idle, nanoseconds position, uint64_t boot_ns);
+
   // The position of the next shown event. A late event (boot_ns before its predecessor's) stands where it arrived.
   nanoseconds place(uint64_t boot_ns);
+  // The moment that a position stands for; before its beginning nothing is cut. nullopt: it has not begun.
+  std::optional<uint64_t> moment_at(nanoseconds position) const;
 
  private:
+  // From here on to the next one positions go as moments do.
+  struct Knot {
+    nanoseconds position;
+    uint64_t boot_ns;
+  };
+  // More spells than a month has minutes; beyond them the first ones are forgotten.
+  static constexpr size_t kMaxKnots = 65'536;
+
   nanoseconds max_idle_;
   std::optional<uint64_t> last_boot_ns_;
   nanoseconds position_{0};
+  std::deque<Knot> knots_;
 };
 
 }  // namespace cairn::cli

@@ -6,13 +6,14 @@ namespace cairn::cli {
 namespace {
 
 constexpr nanoseconds kSeekStep = std::chrono::seconds(5);
+constexpr nanoseconds kJustStarted = std::chrono::seconds(1);
 constexpr nanoseconds kQuiet =
     std::chrono::seconds(1);  // after it, lines that wait for the terminal's next line wait no longer
 constexpr std::chrono::milliseconds kFollowPoll{500};  // keys answer within this while a live recording is silent
 
 }  // namespace
 
-Player::Player(PlayOptions options, EventFeed& feed, Transcript& transcript, Stage& stage)
+Player::Player(PlayOptions options, LateFeed& feed, Transcript& transcript, Stage& stage)
     : options_(options),
       feed_(feed),
       transcript_(transcript),
@@ -36,8 +37,8 @@ Result<Player::Outcome> Player::play() {
       if (const Result<void> flushed = write(transcript_.finish()); !flushed) return fail(flushed);
       return Outcome::kQuit;
     }
-    if (*wish == Wish::kReplay) {
-      if (const Result<void> rewound = replay(); !rewound) return fail(rewound);
+    if (*wish == Wish::kSeek) {
+      if (const Result<void> sought = seek(); !sought) return fail(sought);
     }
   }
 }
@@ -67,14 +68,15 @@ Result<Player::Wish> Player::wait_until(nanoseconds position) {
     const std::optional<nanoseconds> wait = clock_.wait_for(position, stage_.now());
     const std::optional<Key> key = stage_.wait(wait);
     if (key) {
-      if (const Wish wish = obey(*key); wish != Wish::kGoOn) return wish;
+      const Result<Wish> wish = obey(*key);
+      if (!wish || *wish != Wish::kGoOn) return wish;
       continue;
     }
     if (wait && *wait == nanoseconds(0)) return Wish::kGoOn;
   }
 }
 
-Player::Wish Player::obey(Key key) {
+Result<Player::Wish> Player::obey(Key key) {
   const nanoseconds now = stage_.now();
   const bool is_unpaced = clock_.speed() == PlayClock::kNoWaiting;
   if (is_unpaced)
@@ -87,20 +89,50 @@ Player::Wish Player::obey(Key key) {
       break;
     case Key::kSlower: clock_.set_speed(is_unpaced ? 1 : clock_.speed() / 2, now); break;
     case Key::kForward: clock_.jump(clock_.position(now) + kSeekStep, now); break;
-    case Key::kBack:
-      if (is_unpaced) clock_.set_speed(1, now);
-      clock_.jump(clock_.position(now) - kSeekStep, now);
-      return Wish::kReplay;
+    case Key::kBack: return go_back(now);
+    case Key::kNextCommand: return step(now, recorder::Step::kNextCommand);
+    case Key::kPreviousCommand: return step(now, recorder::Step::kPreviousCommand);
   }
   return Wish::kGoOn;
 }
 
-// Backwards there is only one way for a terminal: from the start. All that is due before the clock's position comes at
-// once.
-Result<void> Player::replay() {
-  if (const Result<void> rewound = feed_.rewind(); !rewound) return fail(rewound);
-  timeline_ = Timeline(options_.max_idle);
-  last_shown_position_ = nanoseconds(0);
+Player::Wish Player::go_back(nanoseconds now) {
+  const nanoseconds target = clock_.position(now) - kSeekStep;
+  const std::optional<uint64_t> moment = timeline_.moment_at(target);
+  if (!moment) return Wish::kGoOn;
+  if (clock_.speed() == PlayClock::kNoWaiting) clock_.set_speed(1, now);
+  target_boot_ns_ = *moment;
+  clock_.jump(target, now);
+  return Wish::kSeek;
+}
+
+// A step back from shortly after a command's start leads to the one before.
+Result<Player::Wish> Player::step(nanoseconds now, recorder::Step step) {
+  const bool is_back = step == recorder::Step::kPreviousCommand;
+  const nanoseconds position = clock_.position(now);
+  const std::optional<uint64_t> moment = timeline_.moment_at(is_back ? position - kJustStarted : position);
+  const uint64_t begin = feed_.begin_boot_ns();
+  const std::optional<uint64_t> found =
+      moment ? feed_.find_command(*moment - std::min(begin, *moment), step) : std::nullopt;
+  if (!found) {
+    if (const Result<void> rung = write("\a"); !rung) return fail(rung);
+    return Wish::kGoOn;
+  }
+  if (clock_.speed() == PlayClock::kNoWaiting) clock_.set_speed(1, now);
+  target_boot_ns_ = begin + *found;
+  return Wish::kSeek;
+}
+
+// To the target, which is where the clock stands.
+Result<void> Player::seek() {
+  const uint64_t begin = feed_.begin_boot_ns();
+  target_boot_ns_ = std::max(target_boot_ns_, begin);
+  if (const Result<void> sought = feed_.seek(target_boot_ns_ - begin); !sought) return sought;
+  const nanoseconds now = stage_.now();
+  const nanoseconds position = clock_.position(now);
+  clock_.jump(position, now);
+  timeline_ = Timeline(options_.max_idle, position, target_boot_ns_);
+  last_shown_position_ = position;
   return write(transcript_.reset());
 }
 
@@ -110,7 +142,7 @@ Result<Player::Wish> Player::wait_for_more() {
     if (const Result<void> flushed = write(transcript_.break_line()); !flushed) return fail(flushed);
   }
   const std::optional<Key> key = stage_.wait(nanoseconds(0));
-  return key ? obey(*key) : Wish::kGoOn;
+  return key ? obey(*key) : Result<Wish>(Wish::kGoOn);
 }
 
 Result<void> Player::write(std::string_view bytes) {

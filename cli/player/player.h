@@ -5,13 +5,13 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "cli/player/event_feed.h"
+#include "cli/player/late_feed.h"
 #include "cli/player/play_clock.h"
 #include "cli/player/transcript.h"
 
 namespace cairn::cli {
 
-enum class Key { kPause, kForward, kBack, kFaster, kSlower, kQuit };
+enum class Key { kPause, kForward, kBack, kNextCommand, kPreviousCommand, kFaster, kSlower, kQuit };
 
 // Where the player acts: a terminal, a pipe, or a test.
 class Stage {
@@ -40,26 +40,29 @@ class Player {
   };
 
   // Borrows feed, transcript and stage.
-  Player(PlayOptions options, EventFeed& feed, Transcript& transcript, Stage& stage);
+  Player(PlayOptions options, LateFeed& feed, Transcript& transcript, Stage& stage);
   // Fails as the feed does, after showing all that came before; or as the stage's write.
   Result<Outcome> play();
 
  private:
-  enum class Wish { kGoOn, kQuit, kReplay };
+  enum class Wish { kGoOn, kQuit, kSeek };
 
   Result<Wish> wait_until(nanoseconds position);
-  Wish obey(Key key);
+  Result<Wish> obey(Key key);
+  Wish go_back(nanoseconds now);
+  Result<Wish> step(nanoseconds now, recorder::Step step);
   Result<Wish> show_in_time(const recording::v1::Event& event);
-  Result<void> replay();
+  Result<void> seek();
   Result<Wish> wait_for_more();
   Result<void> write(std::string_view bytes);
 
   PlayOptions options_;
-  EventFeed& feed_;
+  LateFeed& feed_;
   Transcript& transcript_;
   Stage& stage_;
   PlayClock clock_;
   Timeline timeline_;
+  uint64_t target_boot_ns_ = 0;  // of a seek
   nanoseconds last_shown_position_{0};
   nanoseconds last_shown_now_{0};
 };

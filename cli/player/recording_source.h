@@ -3,30 +3,46 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
 #include "recorder/chunk.h"
+#include "recorder/derive/derived_lookup.h"
 #include "recorder/recording_keys.h"
 
 namespace cairn::cli {
 
+// How far a reader has come.
+struct ReadPlace {
+  uint64_t offset = 0;
+  uint64_t tail_chunk = 0;  // whose first tail_bytes of pieces it has
+  uint64_t tail_bytes = 0;
+};
+
 // The bytes of one recording, from auth or from a file.
 class RecordingSource {
  public:
+  static constexpr size_t kMaxPieceBytes = 1 << 20;
+
   struct Piece {
-    std::string bytes;        // at most 1 MiB; empty: nothing lies at the offset
+    std::string bytes;        // empty: nothing lies at the offset
     bool is_live = false;     // more may come after these bytes
     uint64_t tail_chunk = 0;  // the number of the chunk that `tail` belongs to
-    std::string tail;         // more pieces of the chunk that is not sealed yet; each is given once
+    std::string tail;         // the pieces that follow the reader's, of the chunk that is not sealed yet
   };
 
   virtual ~RecordingSource() = default;
-  // What lies at `offset`; of a live recording with nothing new, waits for at most `wait`. Offset 0 begins anew.
-  virtual Result<Piece> read(uint64_t offset, std::chrono::milliseconds wait) = 0;
+  // Up to `limit_bytes` from the place on; of a live recording with nothing new, waits for at most `wait`.
+  virtual Result<Piece> read(const ReadPlace& from, size_t limit_bytes, std::chrono::milliseconds wait) = 0;
   // The keys of the recording, which begins so.
   //   fails  kDenied: they are not to be had here; the sentence says what to do
   virtual Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening& opening) = 0;
+  // As recorder::find_moment(), where somebody has derived what it takes.
+  //   fails  kUnsupported, kDenied: nobody has; anything else: who has cannot be asked
+  virtual Result<std::optional<recorder::Moment>> find(uint64_t at_ns, recorder::Step step) = 0;
+  // The same for the same bytes, another for others; good for a file's name.
+  virtual std::string identity() const = 0;
   // For people: a path, or "session UUID".
   virtual std::string name() const = 0;
 };

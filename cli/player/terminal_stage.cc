@@ -20,9 +20,17 @@ struct Sequence {
   Key key;
 };
 constexpr std::array kSequences{
-    Sequence{" ", Key::kPause},        Sequence{"q", Key::kQuit},         Sequence{"Q", Key::kQuit},
-    Sequence{"+", Key::kFaster},       Sequence{"=", Key::kFaster},       Sequence{"-", Key::kSlower},
-    Sequence{"\x1b[C", Key::kForward}, Sequence{"\x1bOC", Key::kForward}, Sequence{"\x1b[D", Key::kBack},
+    Sequence{" ", Key::kPause},
+    Sequence{"q", Key::kQuit},
+    Sequence{"Q", Key::kQuit},
+    Sequence{"n", Key::kNextCommand},
+    Sequence{"p", Key::kPreviousCommand},
+    Sequence{"+", Key::kFaster},
+    Sequence{"=", Key::kFaster},
+    Sequence{"-", Key::kSlower},
+    Sequence{"\x1b[C", Key::kForward},
+    Sequence{"\x1bOC", Key::kForward},
+    Sequence{"\x1b[D", Key::kBack},
     Sequence{"\x1bOD", Key::kBack},
 };
 

@@ -50,6 +50,25 @@ TEST(Timeline, LeavesLateEventsWhereTheyArrived) {
   EXPECT_EQ(timeline.place(6'000'000'000), 1s);
 }
 
+TEST(Timeline, KnowsWhichMomentAPositionStandsFor) {
+  Timeline timeline(2s);
+  EXPECT_EQ(timeline.moment_at(0s), std::nullopt);
+  timeline.place(1'000'000'000'000);
+  timeline.place(1'001'000'000'000);
+  timeline.place(1'901'000'000'000);  // at 3 s
+  timeline.place(1'902'000'000'000);
+  EXPECT_EQ(timeline.moment_at(500ms), 1'000'500'000'000u);
+  EXPECT_EQ(timeline.moment_at(3s), 1'901'000'000'000u);
+  EXPECT_EQ(timeline.moment_at(4s), 1'902'000'000'000u);
+  EXPECT_EQ(timeline.moment_at(-5s), 995'000'000'000u) << "it may have begun in the middle";
+}
+
+TEST(Timeline, BeginsWhereItIsTold) {
+  Timeline timeline(2s, 100s, 5'000'000'000);
+  EXPECT_EQ(timeline.moment_at(99s), 4'000'000'000u);
+  EXPECT_EQ(timeline.place(6'000'000'000), 101s);
+}
+
 TEST(Timeline, SurvivesForgedTimes) {
   Timeline timeline(std::chrono::hours(24 * 365));
   for (uint64_t year = 0; year < 500; year++) timeline.place(year * 31'536'000'000'000'000u);

@@ -11,7 +11,12 @@ namespace cairn::cli {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using testing_support::begin_at;
 using testing_support::exit_at;
 using testing_support::kSecond;
 using testing_support::output_at;
@@ -29,8 +34,16 @@ class FakeFeed final : public EventFeed {
   }
   Result<void> rewind() override {
     at = 0;
-    rewinds++;
     return {};
+  }
+  std::optional<uint64_t> find_command(uint64_t at_ns, recorder::Step step) override {
+    asked.push_back(at_ns);
+    std::optional<uint64_t> found;
+    for (const uint64_t command : commands) {
+      if (step == recorder::Step::kPreviousCommand && command < at_ns) found = command;
+      if (step == recorder::Step::kNextCommand && command > at_ns && !found) found = command;
+    }
+    return found;
   }
 
   std::vector<recording::v1::Event> events;
@@ -38,7 +51,8 @@ class FakeFeed final : public EventFeed {
   int waits_left = 0;
   std::function<void()> on_wait;
   size_t at = 0;
-  int rewinds = 0;
+  std::vector<uint64_t> commands;
+  std::vector<uint64_t> asked;
 };
 
 // Time passes only by waiting; keys come at set times. Notes what was written and when, in seconds.
@@ -71,7 +85,8 @@ class Playing : public testing::Test {
  protected:
   Result<Player::Outcome> play(PlayOptions options, EventsMode mode = EventsMode::kInline) {
     Transcript transcript(mode, false);
-    Player player(options, feed_, transcript, stage_);
+    LateFeed feed(&feed_);
+    Player player(options, feed, transcript, stage_);
     return player.play();
   }
   FakeFeed feed_;
@@ -128,12 +143,31 @@ TEST_F(Playing, SeeksForward) {
   EXPECT_THAT(stage_.written, ElementsAre("0: a\n", "1: b\n", "4: c\n"));
 }
 
-TEST_F(Playing, SeeksBackwardByPlayingAnew) {
-  feed_.events = {output_at(0, "a\n"), output_at(2 * kSecond, "b\n"), output_at(10 * kSecond, "c\n")};
+TEST_F(Playing, SeeksBackwardToTheScreenThatWasThen) {
+  feed_.events = {begin_at(0), output_at(0, "a\r\n"), output_at(2 * kSecond, "b\n"), output_at(10 * kSecond, "c\n")};
   stage_.keys = {{8s, Key::kBack}};
-  ASSERT_TRUE(play({}));
-  EXPECT_EQ(feed_.rewinds, 1);
-  EXPECT_THAT(stage_.written, ElementsAre("0: a\n", "2: b\n", "8: a\n", "8: b\n", "15: c\n"));
+  ASSERT_TRUE(play({}, EventsMode::kNone));
+  ASSERT_EQ(stage_.written.size(), 4u);
+  EXPECT_THAT(stage_.written[2], AllOf(HasSubstr("8: "), HasSubstr("a"), HasSubstr("b"), Not(HasSubstr("c"))));
+  EXPECT_EQ(stage_.written[3], "15: c\n") << "what takes two seconds was at three";
+}
+
+TEST_F(Playing, StepsFromCommandToCommand) {
+  feed_.events = {begin_at(kSecond), output_at(kSecond, "a\n"), output_at(50 * kSecond, "b\n"),
+                  output_at(90 * kSecond, "c\n")};
+  feed_.commands = {40 * kSecond, 85 * kSecond};
+  stage_.keys = {{0s, Key::kNextCommand}, {2s, Key::kNextCommand}, {4s, Key::kPreviousCommand}, {6s, Key::kQuit}};
+  ASSERT_TRUE(play({}, EventsMode::kNone));
+  const std::vector<uint64_t> asked = {0, 42 * kSecond, 86 * kSecond};
+  EXPECT_EQ(feed_.asked, asked);
+  EXPECT_THAT(stage_.written, ElementsAre(StartsWith("0: "), StartsWith("2: "), StartsWith("4: ")));
+}
+
+TEST_F(Playing, RingsWhereThereIsNoCommand) {
+  feed_.events = {begin_at(0), output_at(0, "a\n"), output_at(10 * kSecond, "b\n")};
+  stage_.keys = {{3s, Key::kNextCommand}};
+  ASSERT_TRUE(play({}, EventsMode::kNone));
+  EXPECT_THAT(stage_.written, ElementsAre("0: a\n", "3: \a", "10: b\n"));
 }
 
 TEST_F(Playing, ChangesSpeedInTheMiddleOfAWait) {

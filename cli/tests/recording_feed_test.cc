@@ -21,17 +21,25 @@ class FakeSource final : public RecordingSource {
  public:
   FakeSource(std::string bytes, size_t slice_bytes) : bytes_(std::move(bytes)), slice_bytes_(slice_bytes) {}
 
-  Result<Piece> read(uint64_t offset, std::chrono::milliseconds wait) override {
+  Result<Piece> read(const ReadPlace& from, size_t limit_bytes, std::chrono::milliseconds wait) override {
+    const uint64_t offset = from.offset;
     if (offset >= bytes_.size() && wait.count() > 0 && !later.empty()) {
       bytes_ += later.front();
       later.pop_front();
     }
     const size_t at = std::min<size_t>(offset, bytes_.size());
-    return Piece{.bytes = bytes_.substr(at, slice_bytes_), .is_live = !later.empty(), .tail_chunk = 0, .tail = {}};
+    return Piece{.bytes = bytes_.substr(at, std::min(slice_bytes_, limit_bytes)),
+                 .is_live = !later.empty(),
+                 .tail_chunk = 0,
+                 .tail = {}};
   }
   Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening&) override {
     return fail(Errc::kDenied, "no keys");
   }
+  Result<std::optional<recorder::Moment>> find(uint64_t, recorder::Step) override {
+    return fail(Errc::kUnsupported, "no moments");
+  }
+  std::string identity() const override { return "test"; }
   std::string name() const override { return "test.rec"; }
 
   std::deque<std::string> later;

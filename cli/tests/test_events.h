@@ -9,6 +9,13 @@ namespace cairn::cli::testing_support {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 
+inline recording::v1::Event begin_at(uint64_t boot_ns) {
+  recording::v1::Event event;
+  event.set_boot_ns(boot_ns);
+  event.mutable_begin()->set_user("alice");
+  return event;
+}
+
 inline recording::v1::Event output_at(uint64_t boot_ns, std::string_view data) {
   recording::v1::Event event;
   event.set_boot_ns(boot_ns);

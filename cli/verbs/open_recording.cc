@@ -75,6 +75,12 @@ Result<std::unique_ptr<RecordingSource>> open_recording(const Context& context, 
   return std::unique_ptr<RecordingSource>(std::move(*session));
 }
 
+Result<LocalDerivation> local_derivation(const Context& context) {
+  const Result<Home> home = context.home();
+  if (!home) return fail(home);
+  return LocalDerivation(home->derived());
+}
+
 void add_identity(CLI::App* verb, std::string& identity_file) {
   verb->add_option("--identity", identity_file,
                    "file of an age identity (age-keygen) that the recording is encrypted to; without it auth is asked");

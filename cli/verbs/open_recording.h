@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/player/local_derivation.h"
 #include "cli/player/recording_source.h"
 #include "cli/verbs/context.h"
 
@@ -18,6 +19,9 @@ bool names_a_file(const std::string& name);
 //                  the cluster is among the recipients
 Result<std::unique_ptr<RecordingSource>> open_recording(const Context& context, const std::string& name,
                                                         const std::string& identity_file = "");
+
+// Where recordings are derived on this host: in the person's folder.
+Result<LocalDerivation> local_derivation(const Context& context);
 
 void add_identity(CLI::App* verb, std::string& identity_file);
 

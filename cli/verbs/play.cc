@@ -91,7 +91,7 @@ Result<Player::Outcome> print_as_json(EventFeed& feed, EventsMode mode, bool is_
   }
 }
 
-Result<Player::Outcome> show(EventFeed& feed, const Options& options, const PlayOptions& play, bool is_terminal) {
+Result<Player::Outcome> show(LateFeed& feed, const Options& options, const PlayOptions& play, bool is_terminal) {
   Result<TerminalStage> stage = TerminalStage::open(
       is_terminal && ::isatty(STDIN_FILENO) == 1 ? TerminalStage::Keys::kRead : TerminalStage::Keys::kNone);
   if (!stage) return fail(stage);
@@ -176,7 +176,9 @@ Result<int> play(const Context& context, const Options& options) {
   if (!chosen) return fail(chosen);
   Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording, options.identity);
   if (!source) return fail(source);
-  RecordingFeed feed(std::move(*source));
+  const Result<LocalDerivation> local = local_derivation(context);
+  if (!local) return fail(local);
+  RecordingFeed feed(std::move(*source), &*local);
   std::vector<recording::v1::Event> ledger;
   if (options.is_with_host) {
     Result<std::vector<recording::v1::Event>> found = host_ledger(context, feed);
@@ -185,15 +187,17 @@ Result<int> play(const Context& context, const Options& options) {
   }
   const Result<uint64_t> from_ns = parse_position(options.from.empty() ? options.at : options.from);
   if (!from_ns) return fail(from_ns, options.from.empty() ? "--at" : "--from");
-  LateFeed late(&feed, *from_ns);
-  if (!options.at.empty()) return show_moment(late, is_terminal);
-  HostFeed whole(&late, std::move(ledger));
+  HostFeed with_host(&feed, std::move(ledger));
+  LateFeed whole(&with_host, *from_ns);
+  if (!options.at.empty()) return show_moment(whole, is_terminal);
   const Result<Player::Outcome> outcome = context.is_json()
                                               ? print_as_json(whole, events_mode(options), options.is_following)
                                               : show(whole, options, *chosen, is_terminal);
   const recorder::Summary summary = feed.summary();
   report_gaps(summary);
   if (!outcome) return fail(outcome);
+  // What was left out was not counted.
+  if (*outcome == Player::Outcome::kFinished && feed.has_jumped()) return kExitOk;
   if (*outcome == Player::Outcome::kFinished) return exit_code_of_whole(summary, feed.source().name());
   if (*outcome == Player::Outcome::kStillLive)
     print_warning(fmt::format("{} is still live; this was all so far, --follow waits for more", feed.source().name()));
@@ -212,7 +216,8 @@ void add_play_verb(CLI::App& app, Command& command) {
                             "cairn play 7c1e --at=12:30\n"
                             "cairn play 7c1e --format=json | jq -r 'select(.exec) | .exec.argv | join(\" \")'\n"
                             "\n"
-                            "Keys on a terminal: space pause, left and right 5 s, + and - speed, q quit.");
+                            "Keys on a terminal: space pause, left and right 5 s, n and p next and previous command,\n"
+                            "+ and - speed, q quit.");
   verb->add_option("SESSION", options->recording, "a session's UUID, at least 4 characters of its beginning, or a file")
       ->required();
   verb->add_option("--speed", options->speed,

@@ -47,7 +47,8 @@ Result<int> download(const Context& context, const std::string& name, const std:
   if (!out) return fail_errno(fmt::format("create {}", path.string()));
   uint64_t offset = 0;
   for (;;) {
-    const Result<RecordingSource::Piece> piece = (*source)->read(offset, std::chrono::milliseconds(0));
+    const Result<RecordingSource::Piece> piece =
+        (*source)->read({.offset = offset}, RecordingSource::kMaxPieceBytes, std::chrono::milliseconds(0));
     if (!piece) return fail(piece);
     if (piece->bytes.empty()) {
       if (piece->is_live) print_warning((*source)->name() + " is still live; this was what is sealed so far");

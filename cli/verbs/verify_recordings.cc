@@ -45,7 +45,8 @@ Result<Verdict> read_whole(RecordingSource& source, const recorder::Trust& trust
   recorder::SummaryBuilder counted;
   recorder::RecordingDecoder decoder([&source](const recorder::Opening& opening) { return source.unlock(opening); });
   for (uint64_t offset = 0;;) {
-    const Result<RecordingSource::Piece> piece = source.read(offset, std::chrono::milliseconds(0));
+    const Result<RecordingSource::Piece> piece =
+        source.read({.offset = offset}, RecordingSource::kMaxPieceBytes, std::chrono::milliseconds(0));
     if (!piece) return fail(piece);
     verdict.is_live = piece->is_live;
     if (piece->bytes.empty()) break;

@@ -14,13 +14,6 @@
 namespace cairn::recorder {
 namespace {
 
-Result<DerivedFile> open_at_least(UniqueFd file, const DeriveInput& input) {
-  Result<DerivedFile> derived = DerivedFile::open(std::move(file), input.session, input.keys.get());
-  if (derived && derived->segments().size() < input.chunks)
-    return fail(Errc::kNotFound, fmt::format("of {} chunks {} are derived", input.chunks, derived->segments().size()));
-  return derived;
-}
-
 Result<std::optional<derived::v1::Content>> content_of_draft(UniqueFd draft, const DeriveInput& input) {
   const Result<DerivedFile> file = DerivedFile::open(std::move(draft), input.session, input.keys.get());
   if (!file && file.error().code == make_error_code(Errc::kNotFound)) return std::optional<derived::v1::Content>();
@@ -43,8 +36,10 @@ Result<Derived> DerivedCache::look(const std::string& name, const DeriveInput& i
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file && errno == ENOENT) return fail(Errc::kNotFound, "nothing is derived yet");
   if (!file) return fail_errno(fmt::format("open {}", path.string()));
-  Result<DerivedFile> derived = open_at_least(std::move(file), input);
+  Result<DerivedFile> derived = DerivedFile::open(std::move(file), input.session, input.keys.get());
   if (!derived) return fail(derived);
+  if (derived->segments().size() < input.chunks)
+    return fail(Errc::kNotFound, fmt::format("of {} chunks {} are derived", input.chunks, derived->segments().size()));
   return Derived{.file = std::move(*derived), .open_chunk = std::nullopt};
 }
 
@@ -65,12 +60,13 @@ Result<Derived> DerivedCache::derive(const std::string& name, const DeriveInput&
                                                 .secret = input.keys ? input.keys->secret() : std::string_view(),
                                                 .limits = {}});
   if (!done) return fail(done);
-  Result<DerivedFile> derived = open_at_least(std::move(file), input);
-  if (!derived) return fail(derived);
-  Result<std::optional<derived::v1::Content>> open_chunk = std::optional<derived::v1::Content>();
-  if (draft) open_chunk = content_of_draft(std::move(draft), input);
+  // By another descriptor: this one holds the lock.
+  Result<Derived> derived = look(name, input);
+  if (!derived || !draft) return derived;
+  Result<std::optional<derived::v1::Content>> open_chunk = content_of_draft(std::move(draft), input);
   if (!open_chunk) return fail(open_chunk);
-  return Derived{.file = std::move(*derived), .open_chunk = std::move(*open_chunk)};
+  derived->open_chunk = std::move(*open_chunk);
+  return derived;
 }
 
 void DerivedCache::forget(const std::string& name) const {

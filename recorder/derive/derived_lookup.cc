@@ -15,42 +15,23 @@ uint64_t since(uint64_t begin_boot_ns, uint64_t boot_ns) { return boot_ns - std:
 
 // The command of this segment that is asked for: nearest to the moment on the wanted side.
 Result<std::optional<uint64_t>> command_in(const DerivedFile& derived, const DerivedSegment& segment, uint64_t at_ns,
-                                           CommandStep step) {
+                                           Step step) {
   const Result<derived::v1::Content> content = derived.content(segment);
   if (!content) return fail(content);
   std::optional<uint64_t> found;
   for (const derived::v1::Command& each : content->started()) {
     const uint64_t start = since(begin_of(derived), each.boot_ns());
-    if (step == CommandStep::kNext && start > at_ns) found = std::min(found.value_or(start), start);
-    if (step == CommandStep::kPrevious && start < at_ns) found = std::max(found.value_or(start), start);
+    if (step == Step::kNextCommand && start > at_ns) found = std::min(found.value_or(start), start);
+    if (step == Step::kPreviousCommand && start < at_ns) found = std::max(found.value_or(start), start);
   }
   return found;
 }
 
-}  // namespace
-
-Result<std::optional<Landing>> find_landing(const DerivedFile& derived, uint64_t at_ns) {
-  const std::vector<DerivedSegment>& segments = derived.segments();
-  if (segments.empty()) return std::optional<Landing>();
-  const uint64_t begin = begin_of(derived);
-  // last_boot_ns only grows.
-  const auto behind = std::ranges::partition_point(
-      segments, [&](const DerivedSegment& each) { return since(begin, each.last_boot_ns) < at_ns; });
-  const DerivedSegment& before = behind == segments.begin() ? *behind : *std::prev(behind);
-  const Result<std::string> state = derived.state(before);
-  if (!state) return fail(state);
-  Result<std::string> keyframe = strip_to_keyframe(*state);
-  if (!keyframe) return fail(keyframe);
-  return std::optional(
-      Landing{.chunk = before.next_chunk, .offset = before.next_offset, .keyframe = std::move(*keyframe)});
-}
-
-Result<std::optional<uint64_t>> find_command(const DerivedFile& derived, uint64_t at_ns, CommandStep step) {
+Result<std::optional<uint64_t>> find_command(const DerivedFile& derived, uint64_t at_ns, Step step) {
   std::vector<DerivedSegment> segments = derived.segments();
-  if (segments.empty()) return std::optional<uint64_t>();
   const uint64_t begin = begin_of(derived);
   // Those on the wanted side, the nearest first; events may be late by less than a chunk.
-  if (step == CommandStep::kNext) {
+  if (step == Step::kNextCommand) {
     std::erase_if(segments, [&](const DerivedSegment& each) { return since(begin, each.last_boot_ns) < at_ns; });
   } else {
     std::erase_if(segments, [&](const DerivedSegment& each) { return since(begin, each.first_boot_ns) >= at_ns; });
@@ -62,6 +43,32 @@ Result<std::optional<uint64_t>> find_command(const DerivedFile& derived, uint64_
     if (!found || *found) return found;
   }
   return std::optional<uint64_t>();
+}
+
+}  // namespace
+
+Result<std::optional<Moment>> find_moment(const DerivedFile& derived, uint64_t at_ns, Step step) {
+  const std::vector<DerivedSegment>& segments = derived.segments();
+  if (segments.empty()) return std::optional<Moment>();
+  if (step != Step::kHere) {
+    const Result<std::optional<uint64_t>> command = find_command(derived, at_ns, step);
+    if (!command) return fail(command);
+    if (!*command) return std::optional<Moment>();
+    at_ns = **command;
+  }
+  const uint64_t begin = begin_of(derived);
+  // last_boot_ns only grows.
+  const auto behind = std::ranges::partition_point(
+      segments, [&](const DerivedSegment& each) { return since(begin, each.last_boot_ns) < at_ns; });
+  // Not behind the last one, where there may be nothing to begin with.
+  const auto last = segments.end() - std::min<std::ptrdiff_t>(std::ssize(segments), 2);
+  const DerivedSegment& before = *std::min(behind == segments.begin() ? behind : std::prev(behind), last);
+  const Result<std::string> state = derived.state(before);
+  if (!state) return fail(state);
+  Result<std::string> keyframe = strip_to_keyframe(*state);
+  if (!keyframe) return fail(keyframe);
+  return std::optional(Moment{
+      .at_ns = at_ns, .chunk = before.next_chunk, .offset = before.next_offset, .keyframe = std::move(*keyframe)});
 }
 
 Result<std::vector<FoundText>> find_text(const derived::v1::Content& content, const LineSearch& search,

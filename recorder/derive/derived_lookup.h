@@ -14,20 +14,19 @@ namespace cairn::recorder {
 
 // What one asks of derived data.
 
-// Where to begin playing so that a moment comes after at most one chunk.
-struct Landing {
+enum class Step { kHere, kNextCommand, kPreviousCommand };
+
+// A moment of a recording, and where to begin playing so that it comes after at most one chunk.
+struct Moment {
+  uint64_t at_ns = 0;    // since the recording's beginning
   uint64_t chunk = 0;    // at least 1: who plays has the beginning
   uint64_t offset = 0;   // of that chunk, in the recording
   std::string keyframe;  // before it; for read_keyframe()
 };
-//   at_ns    since the recording's beginning
-//   returns  nullopt: nothing is derived yet
-Result<std::optional<Landing>> find_landing(const DerivedFile& derived, uint64_t at_ns);
-
-enum class CommandStep { kNext, kPrevious };
-// The first command that was started after the moment, or the last one before it.
-//   returns  when it was started, since the recording's beginning; nullopt: there is none
-Result<std::optional<uint64_t>> find_command(const DerivedFile& derived, uint64_t at_ns, CommandStep step);
+//   at_ns    since the recording's beginning: the moment itself, or where one stands who steps to a command: to the
+//            start of the first one after it, or of the last one before it
+//   returns  nullopt: there is no such command, or nothing is derived yet
+Result<std::optional<Moment>> find_moment(const DerivedFile& derived, uint64_t at_ns, Step step);
 
 struct FoundText {
   uint64_t time_ms = 0;  // since the recording's beginning
