@@ -59,6 +59,9 @@ Result<LineSearch> LineSearch::compile(const std::string& pattern, bool ignores_
   options.set_never_nl(true);
   options.set_case_sensitive(!ignores_case);
   options.set_max_mem(kMemoryBytes);
+  // As it was given, for what is said of it.
+  if (const re2::RE2 given(pattern, options); !given.ok())
+    return fail(Errc::kInvalid, fmt::format("the pattern: {}", given.error()));
   auto expression = std::make_unique<re2::RE2>("(?m:" + pattern + ")", options);
   if (!expression->ok()) return fail(Errc::kInvalid, fmt::format("the pattern: {}", expression->error()));
   return LineSearch(std::move(expression));
