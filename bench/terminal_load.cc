@@ -3,8 +3,8 @@
 //   terminal_load keys N COMMAND…           the same, and N keys are typed: how long until each is echoed
 //   terminal_load relay COMMAND…            COMMAND on a PTY of its own, relayed to ours: the floor of every recorder
 //   terminal_load record FOLDER COMMAND…    the same relay, recorded: compressed, encrypted, signed, in the spool
-//   terminal_load store FOLDER FILE         FILE's timed writes ("seconds bytes" and the bytes) recorded as if they
-//   came so
+//   terminal_load store FOLDER FILE [AGE]   FILE's timed writes ("seconds bytes" and the bytes) recorded as if they
+//                                           came so, encrypted to that recipient
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -131,14 +131,20 @@ recording::v1::Begin begin_of(const std::string& id) {
   recording::v1::Begin begin;
   begin.set_session_id(id);
   begin.set_cluster("bench");
+  begin.set_node_id(random_uuid());
+  begin.set_node_name("bench");
+  begin.set_user("bench");
+  begin.set_login("bench");
   return begin;
 }
 
-recorder::RecordingOptions sealed() {
+// To the recipient, or to nobody.
+recorder::RecordingOptions sealed(const std::string& recipient = {}) {
   recorder::RecordingOptions options;
   options.quota_bytes = uint64_t{8} << 30;
   options.keys = std::make_unique<const recorder::RecordingKeys>(
-      recorder::RecordingKeys::make({recorder::AgeIdentity::generate().recipient()}));
+      recorder::RecordingKeys::make({recipient.empty() ? recorder::AgeIdentity::generate().recipient()
+                                                       : must(recorder::AgeRecipient::parse(recipient))}));
   options.signer.emplace(recorder::Ed25519Key::generate(), "");
   return options;
 }
@@ -193,12 +199,12 @@ int relay(char** command, agent::SessionRecorder* recorder, const SystemClock& c
 }
 
 // Without waiting: the times are those of the file.
-int store(const std::string& folder, const std::string& file) {
+int store(const std::string& folder, const std::string& file, const std::string& recipient) {
   std::ifstream in(file, std::ios::binary);
   const std::string id = random_uuid();
   constexpr uint64_t kStartNs = 1'000'000'000'000;
   auto writer = must(recorder::RecordingWriter::create(std::filesystem::path(folder) / (id + ".rec"), begin_of(id),
-                                                       kStartNs, sealed()));
+                                                       kStartNs, sealed(recipient)));
   double at_s = 0;
   size_t bytes = 0;
   uint64_t raw = 0;
@@ -214,8 +220,8 @@ int store(const std::string& folder, const std::string& file) {
     raw += bytes;
   }
   must(writer.seal(recording::v1::END_REASON_COMPLETE, 0, now + 1'000'000'000));
-  std::printf("{\"raw\": %llu, \"stored\": %llu}\n", static_cast<unsigned long long>(raw),
-              static_cast<unsigned long long>(writer.bytes()));
+  std::printf("{\"session\": \"%s\", \"raw\": %llu, \"stored\": %llu}\n", id.c_str(),
+              static_cast<unsigned long long>(raw), static_cast<unsigned long long>(writer.bytes()));
   return 0;
 }
 
@@ -231,6 +237,6 @@ int main(int argc, char** argv) {
     const auto recorder = recorder_in(argv[2], clock);
     return relay(argv + 3, recorder.get(), clock);
   }
-  if (mode == "store" && argc > 3) return store(argv[2], argv[3]);
+  if (mode == "store" && argc > 3) return store(argv[2], argv[3], argc > 4 ? argv[4] : "");
   die("drive, keys, relay, record or store");
 }

@@ -78,9 +78,9 @@ def noise(path: pathlib.Path, size: int) -> None:
             out.write(rng.randbytes(MB))
 
 
-def typing(path: pathlib.Path) -> None:
+def typing(path: pathlib.Path, seed=3) -> None:
     """W3: an hour of a person at a shell, as timed writes: 851 KB in some 10,000 pieces."""
-    rng, names = random.Random(3), _paths(8000)
+    rng, names = random.Random(seed), _paths(8000)
     vocabulary = ["".join(rng.choices("etaoinshrdlucmfwypvbgkjqxz", k=rng.randrange(2, 10))) for _ in range(1100)]
     weights = [1 / (i + 3) for i in range(len(vocabulary))]  # as in every language: few words are most of it
     at, total = 0.0, 0
