@@ -74,7 +74,7 @@ function(cairn_unit_tests name)
   target_link_libraries(${name}_tests PRIVATE cairn_flags ${arg_LINK} GTest::gmock_main)
   target_precompile_headers(${name}_tests REUSE_FROM cairn_base)
   include(GoogleTest)
-  gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}/" PROPERTIES LABELS unit TIMEOUT 120)
+  gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}/" PROPERTIES LABELS unit)
 endfunction()
 
 # Programs through which kernel events flow: messages are made in one thread and freed in another, which glibc's malloc is slow at
