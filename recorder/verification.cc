@@ -144,6 +144,10 @@ void Verifier::blame(Verification& verification, Integrity integrity, uint64_t c
   verification.bad_offset = chunk < found_.size() ? found_[chunk].offset : offset_;
 }
 
+bool Verifier::is_damaged_before(uint64_t offset) const {
+  return std::ranges::any_of(damage_, [offset](uint64_t at) { return at < offset; });
+}
+
 // The first chunk that is not what was signed, and what became of it.
 void Verifier::check_against(const std::vector<std::string>& leaves, Verification& verification) const {
   std::map<std::string, uint64_t> place;  // of each signed leaf
@@ -169,8 +173,7 @@ void Verifier::check_against(const std::vector<std::string>& leaves, Verificatio
     }
     const auto own_place = place.find(here.leaf);
     if (own_place != place.end() && !is_elsewhere) {
-      const bool is_damaged = std::ranges::any_of(damage_, [&](uint64_t at) { return at < here.offset; });
-      return is_damaged
+      return is_damaged_before(here.offset)
                  ? blame(verification, Integrity::kAltered, i, fmt::format("chunk {} cannot be read", i))
                  : blame(verification, Integrity::kRemoved, i,
                          fmt::format("chunk {} is missing; chunk {} follows in its place", i, own_place->second));
@@ -204,6 +207,9 @@ void Verifier::check_chain(Verification& verification) const {
     if (here.session != found_[0].session) {
       return blame(verification, Integrity::kSpliced, i,
                    fmt::format("in place of chunk {} stands one of session {}", i, uuid_text(here.session)));
+    }
+    if (here.number != i && is_damaged_before(here.offset)) {
+      return blame(verification, Integrity::kAltered, i, fmt::format("chunk {} cannot be read", i));
     }
     if (here.number != i) {
       const bool is_later = std::ranges::any_of(found_, [&](const Found& other) { return other.number == i; });

@@ -69,6 +69,7 @@ class Verifier {
   void take_chunks();
   void check_against(const std::vector<std::string>& leaves, Verification& verification) const;
   void check_chain(Verification& verification) const;
+  bool is_damaged_before(uint64_t offset) const;
   Result<Proved> prove(const Trust& trust, Verification& verification) const;
   Result<void> prove_open_part(const Checkpoint& checkpoint) const;
   void blame(Verification& verification, Integrity integrity, uint64_t chunk, std::string finding) const;
