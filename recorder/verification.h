@@ -61,6 +61,7 @@ class Verifier {
     std::array<unsigned char, 16> session = {};
     std::array<unsigned char, 32> previous = {};
     ChunkType type = ChunkType::kEvents;
+    PayloadForm form = PayloadForm::kPlain;
     std::string leaf;    // empty: a checksum is wrong
     std::string pieces;  // of a chunk in pieces: its payload
   };

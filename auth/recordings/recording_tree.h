@@ -28,5 +28,7 @@ Result<recorder::Opening> read_stored_opening(ChunkStore& chunks, const std::str
 
 // A recording's proof as it stands behind it, a chunk of its own.
 std::string encode_proof(const RecordingTree& tree, const recorder::ChunkHeader& last, const recorder::Proof& proof);
+//   fails  kCorrupt: no proof
+Result<recorder::Proof> decode_proof(std::string_view chunk);
 
 }  // namespace cairn::auth

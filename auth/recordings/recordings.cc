@@ -23,6 +23,12 @@ constexpr size_t kMaxTrees = 4096;
 // multiplexes, much later.
 constexpr uint64_t kCommandSearchChunks = 8;
 
+// Of two checkpoints over the same chunks.
+bool signs_more_of_open_chunk(const recorder::Checkpoint& one, const recorder::Checkpoint& other) {
+  if (one.size != other.size || !one.open) return false;
+  return !other.open || one.open->bytes > other.open->bytes;
+}
+
 }  // namespace
 
 Result<SessionRecord> Recordings::authorized_session(const std::string& node_id, const std::string& session_id) {
@@ -212,7 +218,7 @@ Result<void> Recordings::prove(const std::string& session_id, const RecordingTre
   if (!last) return fail(last);
   const Result<recorder::ChunkView> view = recorder::check_chunk(*last);
   if (!view) return fail(view);
-  const Result<StoredTail> tail = chunks_->tail(session_id);
+  const Result<StoredTail> tail = last_tail(session_id);
   if (!tail) return fail(tail);
   const recorder::MerkleTree& leaves = tree.tree;
   recorder::SignedNote seal{
@@ -231,13 +237,26 @@ Result<void> Recordings::prove(const std::string& session_id, const RecordingTre
   return chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
 }
 
+// Once there is a proof, the session's last checkpoint stands in it and nowhere else.
+Result<StoredTail> Recordings::last_tail(const std::string& session_id) {
+  Result<StoredTail> tail = chunks_->tail(session_id);
+  if (!tail || !tail->checkpoint.empty()) return tail;
+  const Result<std::string> proof = chunks_->proof(session_id);
+  if (!proof) return fail(proof);
+  if (proof->empty()) return tail;
+  const Result<recorder::Proof> proved = decode_proof(*proof);
+  if (!proved) return fail(proved);
+  tail->checkpoint = proved->checkpoint();
+  return tail;
+}
+
 Result<uint64_t> Recordings::upload_tail(const std::string& node_id, const v1::UploadTailRequest& request) {
   const std::string& id = request.session_id();
   const Result<SessionRecord> session = authorized_session(node_id, id);
   if (!session) return fail(session);
   const Result<Hold> tree = hold_tree(id);
   if (!tree) return fail(tree);
-  const Result<StoredTail> before = chunks_->tail(id);
+  const Result<StoredTail> before = last_tail(id);
   if (!before) return fail(before);
   // A chunk of which the rest has come meanwhile, or another place than where we stand: the node goes on from there.
   if (request.chunk() != before->chunk || request.offset() != before->pieces.size()) return before->pieces.size();
@@ -320,6 +339,8 @@ Result<std::string> Recordings::cosigned(const RecordingTree& tree, const v1::Up
     const Result<recorder::Checkpoint> earlier = recorder::parse_checkpoint(last->text);
     if (earlier && earlier->size > said->size)
       return fail(Errc::kInvalid, fmt::format("a checkpoint of {} chunks after one of {}", said->size, earlier->size));
+    // What auth has seen signed stays signed, though the node's tail may have lost it since.
+    if (earlier && signs_more_of_open_chunk(*earlier, *said)) return before.checkpoint;
   }
   keys_->cosign(*note, clock_->wall_s());
   return recorder::note_text(*note);

@@ -75,6 +75,7 @@ class Recordings {
   Result<void> finish(const SessionRecord& session, const recorder::Event& end, const RecordingTree& tree);
   Result<std::string> last_chunk(const std::string& session_id, const RecordingState& state);
   Result<void> prove(const std::string& session_id, const RecordingTree& tree);
+  Result<StoredTail> last_tail(const std::string& session_id);
   Result<std::string> cosigned(const RecordingTree& tree, const v1::UploadTailRequest& request,
                                const StoredTail& before);
   // The tree of a recording that is being uploaded, held by one at a time.

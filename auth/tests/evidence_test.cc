@@ -161,5 +161,30 @@ TEST_F(Evidence, OfATailIsReadUpToTheFlippedBit) {
   }
 }
 
+// A worker dies; its tail rots before the recording is closed from it. Auth had seen more, and knows.
+TEST_F(Evidence, OfATailThatAuthHadSeenIsMissed) {
+  std::mt19937_64 random(std::random_device{}());
+  for (size_t n = short_or_long(10, 300); n > 0 && !HasFailure(); --n) {
+    archive_.signing_key = recorder::Ed25519Key::generate();
+    archive_.recording = archive_.authorized();
+    {
+      recorder::RecordingWriter writer = make_writer();
+      write_lines(writer, 20);
+      upload(contents(spool_file()));
+    }
+    const std::filesystem::path tail_file = TailFile::path_for(spool_file());
+    std::string tail = contents(tail_file);
+    const size_t pieces_bytes = tail.size() - last_record_bytes(tail);  // a checkpoint ends it, and auth has that
+    const size_t bit = random() % (pieces_bytes * 8);
+    SCOPED_TRACE(testing::Message() << "bit " << bit);
+    flip(tail, bit);
+    ASSERT_TRUE(write_file_atomically(tail_file, tail, 0600));
+    ASSERT_TRUE(recorder::close_interrupted(spool_file(), recorder::kStartNs + kNsPerS, "", 0));
+    upload(contents(spool_file()));
+    const recorder::Verification found = verify(contents(archive_.file()) + contents(proof_file()));
+    EXPECT_EQ(found.integrity, Integrity::kAltered) << found.finding;
+  }
+}
+
 }  // namespace
 }  // namespace cairn::auth
