@@ -179,13 +179,13 @@ Result<void> RecordingFile::finish(Event end, const KernelPosition& position, co
     is_sealing_ = true;
     if (Result<void> sealed = seal_open_chunk(); !sealed) return sealed;
   }
-  if (!is_ended_) {
+  if (!has_end_) {
     Closing closing;
     totals_.copy_to(*end.mutable_end());
     index_.copy_to(*end.mutable_end());
     *closing.mutable_end() = std::move(end);
     if (Result<void> appended = append_chunk(encode_closing(place(now), closing, position)); !appended) return appended;
-    is_ended_ = true;
+    has_end_ = true;
   }
   if (Result<void> synced = file_.sync(); !synced) return synced;
   // Nothing of the tail is needed but the last word on the whole.

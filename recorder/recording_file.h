@@ -66,6 +66,7 @@ class RecordingFile {
   Result<void> commit(const ClockAnchor& now);
 
   // Seals the open chunk, writes the final one with index and totals, signs all, and releases the lock.
+  //   fails  kSpoolFull: call it again; with has_end() what is written is written, and nothing else may follow
   Result<void> finish(Event end, const KernelPosition& position, const ClockAnchor& now);
 
   void set_quota(uint64_t quota_bytes) { options_.quota_bytes = quota_bytes; }
@@ -74,6 +75,7 @@ class RecordingFile {
   uint64_t bytes() const { return file_.bytes(); }  // of whole chunks
   const Totals& totals() const { return totals_; }  // of all events taken
   bool has_open_chunk() const { return builder_ != nullptr; }
+  bool has_end() const { return has_end_; }    // the final chunk is in the file
   bool is_dirty() const { return is_dirty_; }  // there is something to commit
   bool commits_each_flush() const { return options_.commits_each_flush; }
 
@@ -107,7 +109,7 @@ class RecordingFile {
   std::string open_records_;  // of the open chunk: what the tail holds of it
   uint64_t open_pieces_bytes_ = 0;
   Digest open_hash_;
-  bool is_ended_ = false;        // the final chunk is in the file
+  bool has_end_ = false;
   bool has_stale_tail_ = false;  // the tail holds chunks that are sealed
   bool is_dirty_ = false;
   std::optional<Error> refusal_;

@@ -38,7 +38,7 @@ Result<RecordingWriter> RecordingWriter::create(std::filesystem::path path, cons
 }
 
 void RecordingWriter::add(Event event) {
-  if (is_sealed_ || file_.refusal()) return;
+  if (file_.has_end() || file_.refusal()) return;
   event.clear_late();
   if (event.kind_case() != Event::kOutput || event.output().data().size() <= kMaxOutputBytes) {
     admit(std::move(event));
@@ -125,7 +125,7 @@ bool RecordingWriter::join_last(const Event& event) {
 }
 
 Result<void> RecordingWriter::check_open() const {
-  if (is_sealed_) return fail(Errc::kClosed, "the recording is sealed");
+  if (file_.has_end()) return fail(Errc::kClosed, "the recording is sealed");
   const std::optional<Error>& refusal = file_.refusal();
   if (refusal) return fail(refusal->code, refusal->message);
   return {};
@@ -284,6 +284,8 @@ void RecordingWriter::account_for_drop(const Event& event) {
 }
 
 Result<void> RecordingWriter::seal(recording::v1::EndReason reason, uint64_t kernel_issued, const ClockAnchor& now) {
+  // The end is written once; whatever is known by now would stand behind it.
+  if (file_.has_end() && !is_sealed_ && !file_.refusal()) return write_end({});
   if (Result<void> open = check_open(); !open) return open;
   note_clocks(now);
   release(kForever);

@@ -23,6 +23,12 @@ bool is_full_disk(const Error& error) {
 
 }  // namespace
 
+Result<void> sync_folder_of(const std::filesystem::path& path) {
+  const UniqueFd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::fsync(folder.get()) != 0) return fail_errno(fmt::format("sync the folder of {}", path.string()));
+  return {};
+}
+
 Result<SpoolFile> SpoolFile::create_nameless(const std::filesystem::path& path) {
   const std::string folder = folder_of(path).string();
   UniqueFd fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
@@ -43,9 +49,10 @@ Result<void> SpoolFile::publish() {
   if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
     return fail_errno(fmt::format("create {}", path_.string()));
   }
-  const UniqueFd folder(::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) return fail_errno(fmt::format("sync the folder of {}", path_.string()));
-  return {};
+  Result<void> synced = sync_folder_of(path_);
+  // Who is told that there is no file makes another of this name.
+  if (!synced) ::unlink(path_.c_str());
+  return synced;
 }
 
 Result<SpoolFile> SpoolFile::open_abandoned(const std::filesystem::path& path) {

@@ -12,6 +12,9 @@
 
 namespace cairn::recorder {
 
+// Makes the names in the folder that holds `path` durable.
+Result<void> sync_folder_of(const std::filesystem::path& path);
+
 // An append-only file that grows by whole appends or not at all. Holds an exclusive flock(2). One thread at a time;
 // blocks on the disk.
 class SpoolFile {
@@ -19,7 +22,7 @@ class SpoolFile {
   // A new file in the folder that is to hold it; it has no name yet, so nothing stays behind when the process dies.
   //   fails  kUnsupported: the file system has no O_TMPFILE. An errno.
   static Result<SpoolFile> create_nameless(const std::filesystem::path& path);
-  // Gives it its name, durably; the name must be free.
+  // Gives it its name, durably; the name must be free, and is free again after a failure, as far as the disk lets it.
   Result<void> publish();
 
   // An existing file whose writer has gone.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "recorder/spool_file.h"
 
 namespace cairn::recorder {
 namespace {
@@ -50,6 +51,10 @@ Result<void> TailFile::append(std::string_view records) {
 Result<void> TailFile::sync() {
   if (is_synced_ || !fd_) return {};
   if (::fdatasync(fd_.get()) != 0) return fail_errno("sync " + path_.string());
+  if (!has_durable_name_) {
+    if (Result<void> named = sync_folder_of(path_); !named) return named;
+    has_durable_name_ = true;
+  }
   is_synced_ = true;
   return {};
 }
@@ -62,7 +67,7 @@ Result<void> TailFile::replace(std::string_view records) {
   fd_ = UniqueFd(::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd_) return fail_errno("open " + path_.string());
   bytes_ = records.size();
-  is_synced_ = true;
+  is_synced_ = has_durable_name_ = true;
   return {};
 }
 

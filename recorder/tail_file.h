@@ -36,6 +36,7 @@ class TailFile {
   UniqueFd fd_;
   uint64_t bytes_ = 0;
   bool is_synced_ = true;
+  bool has_durable_name_ = false;
 };
 
 }  // namespace cairn::recorder
