@@ -93,6 +93,12 @@ Result<void> SpoolFile::sync() {
   return {};
 }
 
+Result<void> SpoolFile::settle() {
+  if (::fdatasync(fd_.get()) != 0) return fail_errno(fmt::format("sync {}", path_.string()));
+  ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED);
+  return sync_folder_of(path_);
+}
+
 Result<void> SpoolFile::reserve(uint64_t bytes) {
   if (refusal_) return fail(refusal_->code, refusal_->message);
   if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(end_), static_cast<off_t>(bytes)) == 0) return {};

@@ -45,6 +45,9 @@ class SpoolFile {
 
   // Reads up to `count` bytes at `offset`; fewer at the end of the file.
   Result<std::string> read(uint64_t offset, size_t count) const;
+  // Makes durable whatever a writer has left that died, and reads from now on what is really on the disk: the kernel
+  // goes on showing what a failed sync did not write.
+  Result<void> settle();
   // Cuts everything from `offset` on, durably.
   Result<void> cut(uint64_t offset);
   // Releases lock and descriptor, and what was reserved; the file stays.

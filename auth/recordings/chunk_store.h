@@ -37,8 +37,11 @@ class ChunkStore {
   ChunkStore& operator=(const ChunkStore&) = delete;
   virtual ~ChunkStore() = default;
 
-  // Zero chunks when there is nothing of this session.
-  //   fails  kCorrupt: what is stored is damaged beyond a torn end; it is left as it is. An errno.
+  // Zero chunks when there is nothing of this session. What it names is durable, whatever went before: a node deletes
+  // what this says is stored.
+  //   fails  kCorrupt: what is stored is damaged beyond a torn end; it is left as it is. kUnavailable: the disk
+  //   refuses.
+  //          An errno.
   virtual Result<RecordingState> state(const std::string& session_id) = 0;
 
   // Appends one whole chunk; once this returns, power loss keeps it.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -41,23 +42,30 @@ std::shared_ptr<DirectoryChunkStore::Entry> DirectoryChunkStore::entry_of(const 
   return entry;
 }
 
-// What nobody works with is read again from its file when it is needed. Not so after a failed sync: the kernel's cache
-// then shows what the disk may not hold, and only our memory knows better.
+// What nobody works with is read again from its file when it is needed.
 void DirectoryChunkStore::forget_idle() {
-  std::erase_if(entries_, [](const auto& item) {
-    const Entry& entry = *item.second;
-    return item.second.use_count() == 1 && !(entry.file && entry.file->refusal());
-  });
+  std::erase_if(entries_, [](const auto& item) { return item.second.use_count() == 1; });
+}
+
+// Nobody knows what a failed write or sync has left: the next one who asks reads it from the disk.
+Failure DirectoryChunkStore::forget(Entry& entry, const Error& why) {
+  if (entry.file) std::ignore = entry.file->cut(entry.state.bytes);
+  entry.file.reset();
+  entry.is_loaded = false;
+  return disk_refuses(why);
 }
 
 Result<void> DirectoryChunkStore::load(const std::string& session_id, Entry& entry) {
   if (entry.is_loaded) return {};
   Result<recorder::SpoolFile> file = recorder::SpoolFile::open_abandoned(path_of(session_id));
   if (!file && file.error().code == Errc::kNotFound) {
+    entry.state = {};
     entry.is_loaded = true;
     return {};
   }
   if (!file) return fail(file);
+  // A chunk that this says is stored is one that its node may delete.
+  if (Result<void> settled = file->settle(); !settled) return disk_refuses(settled.error());
   const Result<RecordingState> state = walk_recording(*file, session_id);
   if (!state) return fail(state);
   if (file->bytes() > state->bytes) {
@@ -161,7 +169,8 @@ Result<void> DirectoryChunkStore::append_first(const std::string& session_id, En
   if (!file) return disk_refuses(file.error());
   if (Result<void> appended = file->append(chunk, UINT64_MAX); !appended) return disk_refuses(appended.error());
   if (Result<void> synced = file->sync(); !synced) return disk_refuses(synced.error());
-  if (Result<void> published = file->publish(); !published) return disk_refuses(published.error());
+  // It may have its name nevertheless, on a disk that does not take it back.
+  if (Result<void> published = file->publish(); !published) return forget(entry, published.error());
   entry.file.emplace(std::move(*file));
   return {};
 }
@@ -179,8 +188,8 @@ Result<RecordingState> DirectoryChunkStore::append(const std::string& session_id
   if (!file) {
     if (Result<void> stored = append_first(session_id, *entry, chunk); !stored) return fail(stored);
   } else {
-    if (Result<void> stored = file->append(chunk, UINT64_MAX); !stored) return disk_refuses(stored.error());
-    if (Result<void> synced = file->sync(); !synced) return disk_refuses(synced.error());
+    if (Result<void> stored = file->append(chunk, UINT64_MAX); !stored) return forget(*entry, stored.error());
+    if (Result<void> synced = file->sync(); !synced) return forget(*entry, synced.error());
   }
   entry->state.chunks += 1;
   entry->state.bytes += chunk.size();

@@ -50,6 +50,7 @@ class DirectoryChunkStore final : public ChunkStore {
   std::filesystem::path path_of(const std::string& session_id) const { return folder_ / (session_id + ".rec"); }
   std::shared_ptr<Entry> entry_of(const std::string& session_id);
   void forget_idle();
+  static Failure forget(Entry& entry, const Error& why);
   Result<void> load(const std::string& session_id, Entry& entry);
   void load_tail(const std::string& session_id, Entry& entry) const;
   std::filesystem::path proof_path(const std::string& session_id) const { return folder_ / (session_id + ".proof"); }

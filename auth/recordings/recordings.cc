@@ -29,6 +29,12 @@ bool signs_more_of_open_chunk(const recorder::Checkpoint& one, const recorder::C
   return !other.open || one.open->bytes > other.open->bytes;
 }
 
+// What the row lacks the recording may tell; of a shell it has no command either.
+bool is_row_behind(const v1::Session& row, const RecordingState& state) {
+  if (row.recording_complete()) return false;
+  return state.is_complete || row.start_wall_s() == 0 || row.command().empty();
+}
+
 }  // namespace
 
 Result<SessionRecord> Recordings::authorized_session(const std::string& node_id, const std::string& session_id) {
@@ -44,8 +50,8 @@ Result<RecordingState> Recordings::open_upload(const std::string& node_id, const
   if (!session) return fail(session);
   const Result<RecordingState> state = chunks_->state(session_id);
   if (!state) return fail(state);
-  // The crash that left this came between the chunk and the row.
-  if (state->is_complete && !session->session.recording_complete()) {
+  // A crash, or a database that refused, came between the chunk and the row.
+  if (state->chunks > 0 && is_row_behind(session->session, *state)) {
     if (Result<void> caught_up = reconcile_one(session_id, true); !caught_up) return fail(caught_up);
   }
   return *state;

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -28,7 +30,9 @@ template <class Function> Function* real(const char* name) {
 // What of one file is on the disk.
 struct Inode {
   std::string bytes;
-  bool has_lost = false;  // a sync failed
+  // What a sync that failed has dropped: it is shown and never written. [from, to)
+  size_t lost_from = 0;
+  size_t lost_to = 0;
 };
 using Names = std::map<std::string, std::shared_ptr<Inode>>;
 
@@ -131,9 +135,35 @@ void note_synced(int fd, const std::string& path, bool has_succeeded) {
     if (has_succeeded) disk().folders[path] = names_in(path);
     return;
   }
-  const std::shared_ptr<Inode> inode = inode_at(status.st_ino);
-  if (!has_succeeded) inode->has_lost = true;
-  if (!inode->has_lost) inode->bytes = contents_of(fd);
+  Inode& inode = *inode_at(status.st_ino);
+  std::string now = contents_of(fd);
+  if (!has_succeeded) {
+    const auto differs = std::ranges::mismatch(now, inode.bytes).in1 - now.begin();
+    const bool has_lost = inode.lost_to > inode.lost_from;
+    inode.lost_from = std::min<size_t>(has_lost ? inode.lost_from : SIZE_MAX, static_cast<size_t>(differs));
+    inode.lost_to = std::max(inode.lost_to, now.size());
+    return;
+  }
+  inode.bytes = std::move(now);
+  for (size_t at = inode.lost_from; at < std::min(inode.lost_to, inode.bytes.size()); ++at) inode.bytes[at] = '\0';
+}
+
+// What is cut off and written anew is written like anything else.
+void note_cut(int fd, size_t size) {
+  Inode& inode = *inode_at(inode_of(fd));
+  inode.lost_to = std::min(inode.lost_to, size);
+  if (inode.lost_to <= inode.lost_from) inode.lost_from = inode.lost_to = 0;
+}
+
+// Reads come from the disk again, which shows what it never got.
+void forget_cache(int fd) {
+  const Inode& inode = *inode_at(inode_of(fd));
+  if (inode.lost_to <= inode.lost_from) return;
+  const int file =
+      real<int(const char*, int, ...)>("open")(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_CLOEXEC);
+  const std::string zeros(inode.lost_to - inode.lost_from, '\0');
+  if (::pwrite(file, zeros.data(), zeros.size(), static_cast<off_t>(inode.lost_from)) < 0) std::abort();
+  ::close(file);
 }
 
 // Runs `call` unless it is to fail. `path` is asked only when a disk stands in between. Takes no lock for other paths:
@@ -172,13 +202,25 @@ int sync(int fd, const char* name) {
   return synced;
 }
 
+// Runs `note` when there is something to remember about this file.
+template <class Note> void remember(int fd, Note note) {
+  if (is_ours || state == nullptr) return;
+  const OurOwn ours;
+  if (!disk().remembers || !is_below(path_of(fd))) return;
+  const std::scoped_lock lock(mutex);
+  note();
+}
+
+int truncate_file(const char* name, int fd, off_t size) {
+  const auto call = real<int(int, off_t)>(name);
+  const int cut = meddle_fd(Operation::kOther, name, fd, [&](bool) { return call(fd, size); });
+  if (cut == 0) remember(fd, [&] { note_cut(fd, static_cast<size_t>(size)); });
+  return cut;
+}
+
 // A number that was a deleted file's is a new file now.
 int made(int fd) {
-  if (fd < 0 || is_ours || state == nullptr) return fd;
-  const OurOwn ours;
-  if (!disk().remembers || !is_below(path_of(fd))) return fd;
-  const std::scoped_lock lock(mutex);
-  disk().inodes[inode_of(fd)] = std::make_shared<Inode>();
+  if (fd >= 0) remember(fd, [fd] { disk().inodes[inode_of(fd)] = std::make_shared<Inode>(); });
   return fd;
 }
 
@@ -191,6 +233,7 @@ int open_file(const char* name, const char* path, int flags, mode_t mode) {
   if (!is_new && (flags & O_TRUNC) == 0) return call(path, flags, mode);
   const int fd =
       meddle(Operation::kOther, name, [path] { return absolute(path); }, [&](bool) { return call(path, flags, mode); });
+  if (!is_new && fd >= 0) remember(fd, [fd] { note_cut(fd, 0); });
   return is_new ? made(fd) : fd;
 }
 
@@ -323,11 +366,15 @@ CAIRN_PWRITE(pwrite64)
 int fsync(int fd) { return cairn::sync(fd, "fsync"); }
 int fdatasync(int fd) { return cairn::sync(fd, "fdatasync"); }
 
-#define CAIRN_FTRUNCATE(name)                                                                           \
-  int name(int fd, off_t size) noexcept {                                                               \
-    const auto call = cairn::real<int(int, off_t)>(#name);                                              \
-    return cairn::meddle_fd(cairn::Operation::kOther, #name, fd, [&](bool) { return call(fd, size); }); \
-  }
+int posix_fadvise(int fd, off_t offset, off_t bytes, int advice) noexcept {
+  const auto call = cairn::real<int(int, off_t, off_t, int)>("posix_fadvise");
+  const int taken = call(fd, offset, bytes, advice);
+  if (advice == POSIX_FADV_DONTNEED) cairn::remember(fd, [fd] { cairn::forget_cache(fd); });
+  return taken;
+}
+
+#define CAIRN_FTRUNCATE(name) \
+  int name(int fd, off_t size) noexcept { return cairn::truncate_file(#name, fd, size); }
 CAIRN_FTRUNCATE(ftruncate)
 CAIRN_FTRUNCATE(ftruncate64)
 

@@ -22,9 +22,9 @@ const char* name_of(DiskFault fault);
 // tests: linked into their program it takes the place of the C library's functions; as a shared library it is preloaded
 // into others (faulty_disk_control.cc). One at a time; any thread.
 //
-// A file's contents are on the disk when a sync of it has succeeded; names are when a sync of their folder has. After a
-// sync that failed nothing that is put into this file reaches the disk any more, whatever later ones say: the kernel
-// has then dropped what it could not write, and tells it once (fsync(2)).
+// A file's contents are on the disk when a sync of it has succeeded; names are when a sync of their folder has. What a
+// sync that failed was to write never reaches the disk, whatever later ones say: the kernel has dropped it, tells it
+// once (fsync(2)), and shows it until the cache is forgotten (POSIX_FADV_DONTNEED). Cut off and written anew it may.
 class FaultyDisk {
  public:
   enum class Memory {
