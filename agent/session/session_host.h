@@ -44,7 +44,10 @@ class SessionHost {
 
   // ---- at any time
 
-  // Readable after has_room() or end_reason() may have changed. An eventfd: the server reads it empty.
+  // Why the programs stand still, in a sentence for the person; nullopt while they may go on.
+  virtual std::optional<std::string> hold_reason() const = 0;
+
+  // Readable after has_room(), hold_reason() or end_reason() may have changed. An eventfd: the server reads it empty.
   virtual int wake_fd() const = 0;
   // Why the connection must end now, in a sentence for the person; nullopt while it may go on.
   virtual std::optional<std::string> end_reason() const = 0;

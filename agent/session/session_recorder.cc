@@ -21,8 +21,8 @@ size_t cost(const Event& event) { return sizeof(Event) + event.ByteSizeLong(); }
 }  // namespace
 
 SessionRecorder::SessionRecorder(recorder::RecordingWriter writer, const Clock* clock, std::function<void()> wake,
-                                 Log log)
-    : writer_(std::move(writer)), clock_(clock), wake_(std::move(wake)), log_(std::move(log)) {
+                                 Log log, std::optional<std::chrono::milliseconds> hold_limit)
+    : writer_(std::move(writer)), clock_(clock), wake_(std::move(wake)), log_(std::move(log)), hold_limit_(hold_limit) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -65,7 +65,7 @@ void SessionRecorder::add(Event event) {
 
 bool SessionRecorder::await_room(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
-  return room_made_.wait_for(lock, limit, [this] { return queued_bytes_.load() < kKernelQueueBytes; });
+  return room_made_.wait_for(lock, limit, [this] { return !is_held() && queued_bytes_.load() < kKernelQueueBytes; });
 }
 
 std::optional<Error> SessionRecorder::failure() const {
@@ -103,7 +103,15 @@ bool SessionRecorder::take(Queue& batch) {
 }
 
 void SessionRecorder::write(Queue& batch) {
+  size_t unflushed_bytes = 0;
   for (auto& [event, bytes] : batch) {
+    unflushed_bytes += bytes;
+    // In steps, so that what waits in the writer's memory stays far below what it drops.
+    if (hold_limit_ && unflushed_bytes > kUrgentBytes) {
+      unflushed_bytes = bytes;
+      note_flush(writer_.flush(now()));
+      hold();
+    }
     writer_.add(std::move(event));
     const size_t before = queued_bytes_.fetch_sub(bytes);
     if (before >= kQueueBytes && before - bytes < kQueueBytes) wake_();
@@ -113,6 +121,27 @@ void SessionRecorder::write(Queue& batch) {
     }
   }
   note_flush(writer_.flush(now()));
+  hold();
+}
+
+// Until the spool has room again, or the session has been held for long enough.
+void SessionRecorder::hold() {
+  if (!hold_limit_ || !is_spool_full_ || failure()) return;
+  is_held_ = true;
+  wake_();
+  const auto deadline = std::chrono::steady_clock::now() + *hold_limit_;
+  while (is_spool_full_ && !failure()) {
+    std::this_thread::sleep_for(kFlushInterval);
+    const Result<void> flushed = writer_.flush(now());
+    note_flush(flushed);
+    if (is_spool_full_ && std::chrono::steady_clock::now() >= deadline) give_up(flushed.error());
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    is_held_ = false;
+  }
+  room_made_.notify_all();
+  wake_();
 }
 
 recorder::ClockAnchor SessionRecorder::now() const { return {clock_->boot_ns(), clock_->mono_ns(), clock_->wall_ns()}; }
@@ -123,13 +152,16 @@ void SessionRecorder::note_flush(const Result<void>& flushed) {
     if (is_full) log_.warn("recording.spool_full", kv_error(flushed.error()));
     if (!is_full && flushed) log_.info("recording.spool_has_room");
   }
-  if (flushed || is_full) return;
+  if (!flushed && !is_full) give_up(flushed.error());
+}
+
+void SessionRecorder::give_up(const Error& why) {
   {
     const std::scoped_lock lock(mutex_);
     if (failure_) return;
-    failure_ = flushed.error();
+    failure_ = why;
   }
-  log_.error("recording.failed", kv_error(flushed.error()));
+  log_.error("recording.failed", kv_error(why));
   wake_();
 }
 

@@ -28,9 +28,12 @@ class SessionRecorder {
   // What may wait before the rings are no longer drained: one drain brings more than the programs ever do.
   static constexpr size_t kKernelQueueBytes = size_t{8} << 20;
 
-  // `clock` outlives the recorder. `wake` is called when has_room() has become true again or failure() is set; from the
-  // recorder's thread, so it must not wait.
-  SessionRecorder(recorder::RecordingWriter writer, const Clock* clock, std::function<void()> wake, Log log);
+  // `clock` outlives the recorder. `wake` is called when has_room() has become true again or is_held() or failure()
+  // have changed; from the recorder's thread, so it must not wait.
+  //   hold_limit  nullopt: a session whose spool is full goes on, and what found no room is on record as a gap. Given:
+  //               it is held for so long, nothing is dropped meanwhile, and then failure() ends it
+  SessionRecorder(recorder::RecordingWriter writer, const Clock* clock, std::function<void()> wake, Log log,
+                  std::optional<std::chrono::milliseconds> hold_limit = {});
   SessionRecorder(const SessionRecorder&) = delete;
   SessionRecorder& operator=(const SessionRecorder&) = delete;
   ~SessionRecorder();  // unsealed: the file is left as after a crash, with all that was added
@@ -38,16 +41,20 @@ class SessionRecorder {
   // Never waits.
   void add(recording::v1::Event event);
 
-  bool has_room() const { return queued_bytes_.load() < kQueueBytes; }
+  bool has_room() const { return !is_held() && queued_bytes_.load() < kQueueBytes; }
+
+  // The spool is full, and nothing may be lost: the session waits.
+  bool is_held() const { return is_held_.load(); }
 
   // Waits until the kernel's events have room, or `limit` has passed. False: still none.
   bool await_room(std::chrono::milliseconds limit);
 
-  // Why nothing is recorded any more: the disk refused, and not for want of space, which is accounted for and survived.
+  // Why nothing is recorded any more: the disk refused. Not for want of space, which is accounted for and survived,
+  // unless the session has been held as long as it may.
   std::optional<Error> failure() const;
 
   // Writes what is queued and the End, and ends the thread; nothing may be added afterwards. Tries again while the disk
-  // is full, until `patience` is over. Blocks.
+  // is full, until `patience` is over. Blocks, while the session is held, too.
   Result<void> seal(recording::v1::EndReason reason, uint64_t kernel_issued, std::chrono::milliseconds patience);
 
  private:
@@ -63,6 +70,8 @@ class SessionRecorder {
   void write(Queue& batch);
   recorder::ClockAnchor now() const;
   void note_flush(const Result<void>& flushed);
+  void hold();
+  void give_up(const Error& why);
   void stop();
 
   recorder::RecordingWriter writer_;  // of the thread until it has ended
@@ -80,6 +89,8 @@ class SessionRecorder {
 
   std::atomic<size_t> queued_bytes_ = 0;  // added and not yet given to the writer
   bool is_spool_full_ = false;            // of the thread
+  std::optional<std::chrono::milliseconds> hold_limit_;
+  std::atomic<bool> is_held_ = false;
   std::thread thread_;
 };
 

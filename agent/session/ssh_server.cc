@@ -106,6 +106,7 @@ Result<void> SshServer::run(UniqueFd connection) {
 void SshServer::serve_client() {
   while (ssh_is_connected(session_) != 0) {
     if (const std::optional<std::string> reason = host_->end_reason(); reason) return say_goodbye(*reason);
+    if (is_admitted_) tell_of_hold();
     if (!is_admitted_ && (is_grace_over() || attempts_ > kMaxAuthAttempts)) return;
     turn();
     if (is_admitted_ && is_silent_for_too_long()) return;
@@ -172,7 +173,19 @@ void SshServer::serve_channels() {
 
 void SshServer::say_goodbye(const std::string& reason) {
   log_.info("connection.ending", kv("reason", reason));
-  for (size_t i = 0; i < channels_.size(); ++i) channels_[i]->say(fmt::format("\r\ncairn: {}\r\n", reason));
+  say(reason);
+}
+
+// Who looks at a terminal that does not answer is told why, once, and when it is over.
+void SshServer::tell_of_hold() {
+  const std::optional<std::string> reason = host_->hold_reason();
+  if (reason.has_value() == is_hold_told_) return;
+  is_hold_told_ = reason.has_value();
+  say(reason.value_or("there is room again, and the session goes on"));
+}
+
+void SshServer::say(const std::string& sentence) {
+  for (size_t i = 0; i < channels_.size(); ++i) channels_[i]->say(fmt::format("\r\ncairn: {}\r\n", sentence));
 }
 
 bool SshServer::is_silent_for_too_long() {

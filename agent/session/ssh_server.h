@@ -64,6 +64,8 @@ class SshServer {
   void turn();
   void serve_channels();
   void say_goodbye(const std::string& reason);
+  void tell_of_hold();
+  void say(const std::string& sentence);
   bool is_silent_for_too_long();
   int wait_ms() const;
   bool is_grace_over() const;
@@ -94,6 +96,7 @@ class SshServer {
 
   std::vector<std::unique_ptr<Channel>> channels_;
   uint32_t next_channel_ = 0;
+  bool is_hold_told_ = false;
   std::vector<OpenLogin> logins_;  // of the channels that hang_up() ended
 
   PollSet waits_;

@@ -22,6 +22,8 @@ constexpr std::chrono::hours kDefaultLinger{24};
 constexpr size_t kMaxTextOfEvent = 512;
 // How long a full disk may keep a session that has ended from being sealed.
 constexpr std::chrono::minutes kSealPatience{1};
+// How long a full spool may hold a session that may lose nothing.
+constexpr std::chrono::minutes kHoldLimit{1};
 
 uint64_t random_session_key() {
   uint64_t key = 0;
@@ -204,7 +206,9 @@ Result<void> WorkerSession::start_recording(const std::string& login) {
       recorder::RecordingWriter::create(std::move(path), begin, now, std::move(recording_));
   if (!writer) return fail(writer, "this node cannot record the session");
   const auto wake_server = [this] { wake(); };
-  recorder_ = std::make_unique<SessionRecorder>(std::move(*writer), clock_, wake_server, log_);
+  std::optional<std::chrono::milliseconds> hold_limit;
+  if (options_.capture_policy.loss == LossPolicy::kLossless) hold_limit = kHoldLimit;
+  recorder_ = std::make_unique<SessionRecorder>(std::move(*writer), clock_, wake_server, log_, hold_limit);
   if (!capture) return {};
   Result<std::unique_ptr<CapturePump>> pump =
       CapturePump::start(std::move(*capture), recorder_.get(), policy_.require_kernel_events(), wake_server, log_);
@@ -248,6 +252,14 @@ void WorkerSession::end(std::string reason) {
     if (!end_) end_ = std::move(reason);
   }
   wake();
+}
+
+std::optional<std::string> WorkerSession::hold_reason() const {
+  if (!recorder_ || !recorder_->is_held()) return std::nullopt;
+  return fmt::format(
+      "the disk for recordings is full on this node, and nothing may go unrecorded: the session stands "
+      "still until there is room, and ends when there is none within {} s; tell an administrator",
+      std::chrono::seconds(kHoldLimit).count());
 }
 
 std::optional<std::string> WorkerSession::end_reason() const {

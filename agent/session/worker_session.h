@@ -62,6 +62,7 @@ class WorkerSession final : public SessionHost {
   Result<LoginProcess> start_login(LoginDescriptors descriptors) override;
   v1::LoginStart login_start() const override;
   int wake_fd() const override { return wake_.get(); }
+  std::optional<std::string> hold_reason() const override;
   std::optional<std::string> end_reason() const override;
 
   // Nobody was admitted: the audit log's entry about it. None when no key was offered, and none when it was auth that

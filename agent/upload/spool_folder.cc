@@ -16,6 +16,18 @@
 namespace cairn::agent {
 namespace {
 
+// A tail, or one that was being made, of a recording that is not there any more: a crash left it.
+bool is_left_over(const std::filesystem::path& file) {
+  const std::string name = file.filename().string();
+  const size_t at = name.find(".tail");
+  if (at == std::string::npos || !is_uuid(name.substr(0, at))) return false;
+  const std::filesystem::path recording = recording_path(file.parent_path(), name.substr(0, at));
+  std::error_code error;
+  const bool is_needed = std::filesystem::exists(recording, error) || error ||
+                         std::filesystem::exists(recording.string() + ".corrupt", error) || error;
+  return !is_needed;
+}
+
 Result<void> sync_folder(const std::filesystem::path& folder) {
   const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) != 0) return fail_errno(fmt::format("sync {}", folder.string()));
@@ -34,6 +46,7 @@ Result<std::vector<SpooledRecording>> list_spool(const std::filesystem::path& fo
   std::filesystem::directory_iterator files(folder, error);
   for (; !error && files != std::filesystem::directory_iterator(); files.increment(error)) {
     const std::filesystem::path& path = files->path();
+    if (is_left_over(path)) ::unlink(path.c_str());
     if (path.extension() != ".rec" || !is_uuid(path.stem().string())) continue;
     const Result<bool> is_live = recorder::is_locked(path);
     if (!is_live && is_live.error().code == Errc::kNotFound) continue;

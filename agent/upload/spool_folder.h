@@ -15,7 +15,8 @@ struct SpooledRecording {
   bool is_live = false;  // its worker lives: it holds the lock
 };
 
-// The recordings in the folder, in no order. Files of other names are passed over, and so is what disappears meanwhile.
+// The recordings in the folder, in no order. Files of other names are passed over, and so is what disappears meanwhile;
+// tails without a recording are deleted on the way.
 // Blocks on the disk; any thread.
 Result<std::vector<SpooledRecording>> list_spool(const std::filesystem::path& folder);
 

@@ -1,6 +1,9 @@
 #include "agent/session/session_recorder.h"
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -8,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "recorder/recording_decoder.h"
+#include "tests/support/faulty_disk.h"
 
 namespace cairn::agent {
 namespace {
@@ -16,13 +20,14 @@ using recording::v1::Event;
 
 class Recorder : public testing::Test {
  protected:
-  std::unique_ptr<SessionRecorder> make(uint64_t quota_bytes) {
+  std::unique_ptr<SessionRecorder> make(uint64_t quota_bytes,
+                                        std::optional<std::chrono::milliseconds> hold_limit = {}) {
     recording::v1::Begin begin;
     begin.set_session_id(random_uuid());
     auto writer = recorder::RecordingWriter::create(path(), begin, clock_.boot_ns(), {.quota_bytes = quota_bytes});
     EXPECT_TRUE(writer) << writer.error().message;
     return std::make_unique<SessionRecorder>(
-        std::move(*writer), &clock_, [this] { ++wakes_; }, Log("test", LogLevel::kError));
+        std::move(*writer), &clock_, [this] { ++wakes_; }, Log("test", LogLevel::kError), hold_limit);
   }
   std::filesystem::path path() const { return folder_.path() / "session.rec"; }
   Event output(size_t bytes) const {
@@ -79,6 +84,71 @@ TEST_F(Recorder, AccountsForWhatASpoolThatIsFullCouldNotTake) {
   }
   EXPECT_GT(lost, 0U);
   EXPECT_EQ(stored + lost, kPieces * 32768);
+}
+
+// More than the spool and the memory for what waits take together.
+constexpr size_t kFloodPieces = 400;
+
+// A program that writes as long as it may.
+void flood(SessionRecorder& recorder, const std::function<Event()>& output) {
+  for (size_t i = 0; i < kFloodPieces; ++i) {
+    recorder.add(output());
+    while (!recorder.has_room() && !recorder.failure()) recorder.await_room(std::chrono::milliseconds(1));
+  }
+}
+
+TEST_F(Recorder, HoldsASessionThatMayLoseNothingUntilItsSpoolHasRoom) {
+  FaultyDisk disk(folder_.path(), FaultyDisk::Memory::kNone);
+  const auto recorder = make(uint64_t{1} << 30, std::chrono::minutes(1));
+  disk.fail(DiskFault::kShortThenFull, 40, UINT64_MAX);
+  std::thread relief([&] {
+    while (!recorder->is_held() && !recorder->failure()) std::this_thread::yield();
+    EXPECT_FALSE(recorder->has_room());
+    EXPECT_FALSE(recorder->await_room(std::chrono::milliseconds(1)));
+    disk.heal();
+  });
+  flood(*recorder, [this] { return output(32768); });
+  relief.join();
+  ASSERT_TRUE(recorder->seal(recording::v1::END_REASON_COMPLETE, 0, std::chrono::seconds(1)));
+  EXPECT_FALSE(recorder->failure());
+  const std::vector<Event> all = events();
+  EXPECT_TRUE(std::ranges::none_of(all, [](const Event& event) { return event.has_gap(); }));
+  EXPECT_EQ(all.back().end().output_bytes(), kFloodPieces * 32768);
+}
+
+TEST_F(Recorder, EndsASessionThatMayLoseNothingWhenItsSpoolStaysFull) {
+  const auto recorder = make(uint64_t{4} << 20, std::chrono::milliseconds(300));
+  size_t added = 0;
+  while (!recorder->failure()) {
+    recorder->add(output(32768));
+    ++added;
+    while (!recorder->has_room() && !recorder->failure()) recorder->await_room(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(recorder->failure()->code, Errc::kSpoolFull);
+  ASSERT_TRUE(recorder->seal(recording::v1::END_REASON_COMPLETE, 0, std::chrono::seconds(1)));
+  uint64_t stored = 0;
+  uint64_t lost = 0;
+  for (const Event& event : events()) {
+    stored += event.output().data().size();
+    if (event.has_gap()) lost += event.gap().output_bytes();
+  }
+  EXPECT_EQ(stored + lost, added * 32768) << "what is not there is on record";
+}
+
+TEST_F(Recorder, EndsASessionWhoseDiskRefusesWhateverItsPolicy) {
+  for (const auto hold_limit : {std::optional<std::chrono::milliseconds>(), {std::chrono::minutes(1)}}) {
+    std::filesystem::remove_all(folder_.path());
+    std::filesystem::create_directory(folder_.path());
+    FaultyDisk disk(folder_.path(), FaultyDisk::Memory::kNone);
+    const auto recorder = make(uint64_t{1} << 30, hold_limit);
+    disk.fail(DiskFault::kIoError, 10, UINT64_MAX);
+    flood(*recorder, [this] { return output(32768); });
+    while (!recorder->failure()) std::this_thread::yield();
+    EXPECT_EQ(recorder->failure()->code, std::errc::io_error);
+    EXPECT_FALSE(recorder->is_held());
+    const auto sealed = recorder->seal(recording::v1::END_REASON_COMPLETE, 0, std::chrono::seconds(1));
+    EXPECT_EQ(sealed.error().code, std::errc::io_error);
+  }
 }
 
 TEST_F(Recorder, IsCompleteThoughItRestedInBetween) {

@@ -10,6 +10,7 @@
 #include "agent/tests/upload/fake_auth.h"
 #include "agent/tests/upload/spool_fixture.h"
 #include "recorder/recording_decoder.h"
+#include "tests/support/faulty_disk.h"
 
 namespace cairn::agent {
 namespace {
@@ -276,6 +277,19 @@ TEST_F(Uploading, SetsARecordingAsideThatLacksWhatAuthHasOfIt) {
   EXPECT_TRUE(std::filesystem::exists(path_of(id_).string() + ".corrupt"));
 }
 
+TEST_F(Uploading, RemovesWhatADeadWorkerLeftBesideARecordingThatIsGone) {
+  const std::filesystem::path tail = folder_ / (random_uuid() + ".tail");
+  const std::filesystem::path half_made = folder_ / (random_uuid() + ".tail.Xy12Zq");
+  for (const std::filesystem::path& each : {tail, half_made}) ASSERT_TRUE(write_file_atomically(each, "x", 0600));
+  make_sealed(id_, 1);
+  auth_.is_down = true;
+  const std::filesystem::path needed = folder_ / (id_ + ".tail");
+  ASSERT_TRUE(std::filesystem::exists(needed));
+  start();
+  until("both to be gone", [&] { return !std::filesystem::exists(tail) && !std::filesystem::exists(half_made); });
+  EXPECT_TRUE(std::filesystem::exists(needed));
+}
+
 TEST_F(Uploading, LeavesFilesOfOtherNamesAlone) {
   const std::filesystem::path foreign = folder_ / "notes.rec";
   ASSERT_TRUE(write_file_atomically(foreign, "mine", 0600));
@@ -284,6 +298,63 @@ TEST_F(Uploading, LeavesFilesOfOtherNamesAlone) {
   until("the recording to be deleted", [&] { return is_gone(id_); });
   EXPECT_TRUE(std::filesystem::exists(foreign));
 }
+
+// ---- a disk that fails at each of the uploader's operations in turn
+
+struct Harm {
+  DiskFault fault;
+  bool lasts;  // until it has struck a few times, not once
+};
+class FaultySpoolFolder : public Uploading, public testing::WithParamInterface<Harm> {};
+
+TEST_P(FaultySpoolFolder, IsEmptiedAllTheSameAndNothingIsLostOrSetAside) {
+  constexpr uint64_t kStrikes = 4;
+  times_.sweep = times_.refused_retry = milliseconds(5);
+  uint64_t runs = 0;
+  for (uint64_t nth = 1; !HasFailure(); ++nth) {
+    const std::string sealed = random_uuid();
+    const std::string abandoned = random_uuid();
+    const std::string whole = make_sealed(sealed, 2);
+    {
+      recorder::RecordingWriter writer = begin(abandoned);
+      add_chunk(writer, 10);
+    }
+    const std::string begun = bytes_of(abandoned);
+    FaultyDisk disk(folder_, FaultyDisk::Memory::kNone);
+    disk.fail(GetParam().fault, nth, GetParam().lasts ? UINT64_MAX : 0);
+    issued_ = 7;
+    start();
+    until("the spool to be empty", [&] {
+      if (disk.failures() >= kStrikes) disk.heal();
+      return is_gone(sealed) && is_gone(abandoned);
+    });
+    const bool has_met_none = disk.operations() < nth;
+    const bool has_struck = disk.failures() > 0;
+    stop();
+    SCOPED_TRACE(testing::Message() << "operation " << nth << ", " << disk.first_failure());
+    EXPECT_EQ(at_auth(sealed).bytes, whole);
+    EXPECT_TRUE(at_auth(abandoned).complete);
+    EXPECT_TRUE(at_auth(abandoned).bytes.starts_with(begun));
+    EXPECT_EQ(end_of(at_auth(abandoned).bytes).kernel_missing(), 7U);
+    for (const auto& entry : std::filesystem::directory_iterator(folder_))
+      EXPECT_NE(entry.path().extension(), ".corrupt") << entry.path();
+    if (has_met_none) break;
+    if (has_struck) ++runs;
+  }
+  EXPECT_GT(runs, 0U) << "no fault was met";
+}
+
+std::vector<Harm> all_harm() {
+  std::vector<Harm> all;
+  for (const DiskFault fault : kAllDiskFaults) {
+    for (const bool lasts : {false, true}) all.push_back({fault, lasts});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(EachWay, FaultySpoolFolder, testing::ValuesIn(all_harm()), [](const auto& info) {
+  return fmt::format("{}_{}", name_of(info.param.fault), info.param.lasts ? "lasting" : "once");
+});
 
 }  // namespace
 }  // namespace cairn::agent
