@@ -16,11 +16,15 @@ constexpr int64_t kWholeNsPerS = 1'000'000'000;
 
 double seconds(uint64_t ns) { return static_cast<double>(ns) / kNsPerS; }
 
-// scriptreplay(1) looks for control bytes to end its timing lines; a line feed in a command would begin another header.
+// Names, commands and labels stand outside the terminal, and players print them as they are: no control survives, C1 in
+// UTF-8 included. A line feed in a command would begin another header of a typescript, too.
 std::string one_line(std::string_view text) {
-  std::string line(text);
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  std::string line;
+  for (const char each : with_replacements(text)) {
+    const auto c = static_cast<unsigned char>(each);
+    const bool is_c1 = line.ends_with('\xc2') && c < 0xa0;
+    if (is_c1) line.pop_back();
+    line += is_c1 || c < ' ' || c == 0x7f ? '?' : each;
   }
   return line;
 }
@@ -99,7 +103,7 @@ std::string TerminalExport::add(const Event& event) {
     case Event::kInput:
       if (options_.channel != event.input().channel() || event.input().data().empty()) return {};
       return line(event, "i", with_replacements(event.input().data()));
-    case Event::kMarker: return line(event, "m", event.marker().label());
+    case Event::kMarker: return line(event, "m", one_line(event.marker().label()));
     case Event::kChannelClosed: return closed(event);
     default: return {};
   }
@@ -134,8 +138,8 @@ std::string TerminalExport::header() {
   has_header_ = true;
   const int64_t wall_s = begin_.wall_ns() / kWholeNsPerS;
   const std::string title =
-      json_string(with_replacements(fmt::format("{} as {} on {}", begin_.user(), begin_.login(), begin_.node_name())));
-  const std::string term = json_string(with_replacements(term_.empty() ? "xterm" : term_));
+      json_string(one_line(fmt::format("{} as {} on {}", begin_.user(), begin_.login(), begin_.node_name())));
+  const std::string term = json_string(one_line(term_.empty() ? "xterm" : term_));
   switch (options_.form) {
     case TerminalForm::kAsciicast2:
       return fmt::format(
