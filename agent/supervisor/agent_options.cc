@@ -59,6 +59,8 @@ void AgentOptions::declare(Options& table) {
       "How long a recording stays open after the terminal while processes live, at most; 0 leaves it to the role");
   table.add("spool_quota_bytes", &spool_quota_bytes, uint64_t{1} << 20, uint64_t{1} << 44,
             "Bytes that one session's recording may take here");
+  table.add("upload_bytes_per_s", &upload_bytes_per_s, 0, uint64_t{1} << 40,
+            "Bytes per second that the upload of recordings may take, running sessions first; 0: no limit");
   table.add("max_sessions", &max_sessions, 1, 100'000, "Sessions at one time; more are refused");
   table.add("log_level", &log_level, "debug, info, warn or error");
 }

@@ -214,7 +214,7 @@ void Supervisor::start_parts() {
   std::vector<std::string> worker{"/proc/self/exe", "worker", options_.data_dir.string()};
   workers_ = std::make_unique<WorkerLauncher>(executor_, std::move(worker), log_);
   uploader_ = std::make_unique<Uploader>(executor_, spool_, upload_link_.get(), kernel_sessions(), &disk_, clock_,
-                                         UploadTimes{}, log_);
+                                         UploadTimes{}, UploadLimits{.bytes_per_s = options_.upload_bytes_per_s}, log_);
   heartbeat_ =
       std::make_unique<Heartbeat>(heartbeat_link_.get(), [this] { return describe(); }, Heartbeat::kInterval, log_);
   if (capture_) {

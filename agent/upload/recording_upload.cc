@@ -64,10 +64,15 @@ void RecordingUpload::restart() {
   sent_checkpoint_.clear();
 }
 
+awaitable<Result<auth::v1::Response>> RecordingUpload::call(auth::v1::Request request) {
+  sent_bytes_ += request.ByteSizeLong();
+  co_return co_await auth_->call(std::move(request), call_limit_);
+}
+
 awaitable<Result<UploadStep>> RecordingUpload::begin() {
   auth::v1::Request request;
   request.mutable_open_upload()->set_session_id(session_id_);
-  const Result<auth::v1::Response> response = co_await auth_->call(std::move(request), call_limit_);
+  const Result<auth::v1::Response> response = co_await call(std::move(request));
   if (!response) co_return fail(response, "open the upload");
   if (!response->has_open_upload()) co_return unexpected_answer(*response);
   const auth::v1::OpenUploadResponse& stand = response->open_upload();
@@ -102,7 +107,7 @@ awaitable<Result<UploadStep>> RecordingUpload::send_next() {
   request.mutable_upload_chunk()->set_session_id(session_id_);
   request.mutable_upload_chunk()->set_number(header.number);
   request.mutable_upload_chunk()->set_chunk(std::move(chunk->bytes));
-  const Result<auth::v1::Response> response = co_await auth_->call(std::move(request), call_limit_);
+  const Result<auth::v1::Response> response = co_await call(std::move(request));
   if (!response) co_return fail(response, fmt::format("send chunk {}", header.number));
   if (!response->has_upload_chunk()) co_return unexpected_answer(*response);
   co_return settle(response->upload_chunk(), header);
@@ -139,7 +144,7 @@ awaitable<Result<UploadStep>> RecordingUpload::send_tail() {
   if (tail_bytes_ == 0) part.set_start(contents.start);
   part.set_pieces(contents.pieces.substr(part.offset()));
   part.set_checkpoint(contents.checkpoint);
-  const Result<auth::v1::Response> response = co_await auth_->call(std::move(request), call_limit_);
+  const Result<auth::v1::Response> response = co_await call(std::move(request));
   if (!response) co_return fail(response, fmt::format("send the open chunk {}", tail_chunk_));
   if (!response->has_upload_tail()) co_return unexpected_answer(*response);
   const bool is_all = response->upload_tail().offset() == contents.pieces.size();

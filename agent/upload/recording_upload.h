@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "agent/upload/auth_caller.h"
 #include "agent/upload/spool_reader.h"
@@ -35,7 +36,11 @@ class RecordingUpload {
   // The next step asks auth where it stands.
   void restart();
 
+  // What has been sent, in bytes of requests, since it was asked last.
+  uint64_t take_sent_bytes() { return std::exchange(sent_bytes_, 0); }
+
  private:
+  awaitable<Result<auth::v1::Response>> call(auth::v1::Request request);
   awaitable<Result<UploadStep>> begin();
   awaitable<Result<UploadStep>> send_next();
   awaitable<Result<UploadStep>> send_tail();
@@ -51,6 +56,7 @@ class RecordingUpload {
   uint64_t tail_chunk_ = 0;  // of which auth has tail_bytes_ of pieces
   uint64_t tail_bytes_ = 0;
   std::string sent_checkpoint_;
+  uint64_t sent_bytes_ = 0;
 };
 
 }  // namespace cairn::agent

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -10,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/unique_fd.h"
+#include "recorder/chunk.h"
 #include "recorder/recording_writer.h"
 #include "recorder/tail_file.h"
 
@@ -58,6 +60,15 @@ Result<std::vector<SpooledRecording>> list_spool(const std::filesystem::path& fo
   }
   if (error) return fail(error, fmt::format("list {}: {}", folder.string(), error.message()));
   return recordings;
+}
+
+int64_t begun_wall_ns(const std::filesystem::path& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  std::string bytes(recorder::kChunkHeaderBytes, '\0');
+  const ssize_t got = file ? ::pread(file.get(), bytes.data(), bytes.size(), 0) : -1;
+  if (got != static_cast<ssize_t>(bytes.size())) return 1;
+  const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(bytes);
+  return header ? std::max<int64_t>(header->anchor.wall_ns, 1) : 1;
 }
 
 Result<void> delete_recording(const std::filesystem::path& path) {

@@ -22,6 +22,9 @@ Result<std::vector<SpooledRecording>> list_spool(const std::filesystem::path& fo
 
 std::filesystem::path recording_path(const std::filesystem::path& folder, const std::string& session_id);
 
+// When its session began, on the node's wall clock, as the file says; 1 when it does not. Never 0. Blocks on the disk.
+int64_t begun_wall_ns(const std::filesystem::path& path);
+
 // Deletes a recording durably. No error when it is gone already.
 Result<void> delete_recording(const std::filesystem::path& path);
 

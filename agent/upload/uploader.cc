@@ -19,7 +19,8 @@ bool is_damage(const Error& error) {
 }  // namespace
 
 Uploader::Uploader(const asio::any_io_executor& executor, std::filesystem::path spool, AuthCaller* auth,
-                   KernelSessions kernel, WorkPool* disk, const Clock* clock, UploadTimes times, Log log)
+                   KernelSessions kernel, WorkPool* disk, const Clock* clock, UploadTimes times, UploadLimits limits,
+                   Log log)
     : spool_(std::move(spool)),
       auth_(auth),
       kernel_(std::move(kernel)),
@@ -30,7 +31,8 @@ Uploader::Uploader(const asio::any_io_executor& executor, std::filesystem::path 
       sweep_bell_(executor),
       settle_bell_(executor),
       send_bell_(executor),
-      auth_backoff_(times.first_retry, times.last_retry) {
+      auth_backoff_(times.first_retry, times.last_retry),
+      pace_(limits.bytes_per_s) {
   Result<SpoolWatch> watch = SpoolWatch::open(executor, spool_);
   if (watch) {
     watch_ = std::move(*watch);
@@ -99,6 +101,7 @@ awaitable<void> Uploader::sweep() {
   }
   status_ = status;
   std::erase_if(recordings_, [&present](const auto& entry) { return !present.contains(entry.first); });
+  co_await date_new_ones();
   send_bell_.ring();
   settle_bell_.ring();
 }
@@ -118,6 +121,24 @@ void Uploader::take_in(const SpooledRecording& found) {
   if (watch_ && found.is_live) std::ignore = watch_->follow(recorder::TailFile::path_for(recording->path), found.id);
   recording->bytes = found.bytes;
   recording->is_live = found.is_live;
+}
+
+// By which the backlog is ordered; the sender waits for it.
+awaitable<void> Uploader::date_new_ones() {
+  std::vector<std::shared_ptr<Recording>> fresh;
+  for (const auto& [id, recording] : recordings_) {
+    if (recording->begun_wall_ns == 0) fresh.push_back(recording);
+  }
+  if (fresh.empty()) co_return;
+  std::vector<std::filesystem::path> paths;
+  for (const std::shared_ptr<Recording>& recording : fresh) paths.push_back(recording->path);
+  auto read = [paths = std::move(paths)] {
+    std::vector<int64_t> begun;
+    for (const std::filesystem::path& path : paths) begun.push_back(begun_wall_ns(path));
+    return begun;
+  };
+  const std::vector<int64_t> begun = co_await disk_->run(std::move(read));
+  for (size_t i = 0; i < fresh.size(); ++i) fresh[i]->begun_wall_ns = begun[i];
 }
 
 // Apart from the sweep, since closing a large recording takes its time and new ones must not wait for it.
@@ -235,6 +256,12 @@ void Uploader::forget_in_kernel(const Recording& recording, std::optional<uint64
 
 awaitable<void> Uploader::send() {
   for (;;) {
+    // Chosen when it may go: a session that begins meanwhile is not behind what was chosen before.
+    while (std::chrono::steady_clock::now() < pace_.free_at()) {
+      co_await end_if_cancelled();
+      co_await sleep_for(
+          std::chrono::ceil<std::chrono::milliseconds>(pace_.free_at() - std::chrono::steady_clock::now()));
+    }
     std::shared_ptr<Recording> recording = next_to_send();
     if (recording) {
       co_await send_one(std::move(recording));
@@ -253,15 +280,21 @@ Uploader::Instant Uploader::next_attempt() const {
   return next;
 }
 
-// Live ones first, since someone may be watching; among equals the one served longest ago.
+// Live ones first, since someone may be watching, each in its turn. Of the others the oldest until it is through, so
+// that what a node brings after a week without auth is whole from its beginning on.
+bool Uploader::is_before(const Recording& one, const Recording& other) {
+  if (one.is_live != other.is_live) return one.is_live;
+  if (one.is_live) return one.turn < other.turn;
+  return std::tie(one.begun_wall_ns, one.id) < std::tie(other.begun_wall_ns, other.id);
+}
+
 std::shared_ptr<Uploader::Recording> Uploader::next_to_send() {
   const Instant now = std::chrono::steady_clock::now();
   std::shared_ptr<Recording> next;
   for (const auto& [id, recording] : recordings_) {
-    if (!recording->has_news || recording->is_acknowledged || now < recording->send_after) continue;
-    const bool is_before =
-        !next || (recording->is_live == next->is_live ? recording->turn < next->turn : recording->is_live);
-    if (is_before) next = recording;
+    const bool is_dated = recording->begun_wall_ns != 0;
+    if (!is_dated || !recording->has_news || recording->is_acknowledged || now < recording->send_after) continue;
+    if (!next || is_before(*recording, *next)) next = recording;
   }
   return next;
 }
@@ -271,6 +304,7 @@ awaitable<void> Uploader::send_one(std::shared_ptr<Recording> recording) {
   recording->has_news = false;  // before the file is read: what grows meanwhile is news again
   const bool was_sealed = recording->is_sealed;
   const Result<UploadStep> step = co_await recording->upload->step();
+  pace_.spend(recording->upload->take_sent_bytes(), std::chrono::steady_clock::now());
   if (!step && !auth_->is_connected()) {
     recording->has_news = true;
     co_await wait_for_auth(step.error());

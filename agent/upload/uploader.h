@@ -12,6 +12,7 @@
 
 #include "agent/upload/abandoned_recording.h"
 #include "agent/upload/auth_caller.h"
+#include "agent/upload/pace.h"
 #include "agent/upload/recording_upload.h"
 #include "agent/upload/spool_folder.h"
 #include "agent/upload/spool_watch.h"
@@ -30,20 +31,25 @@ struct UploadTimes {
   std::chrono::milliseconds refused_retry{300'000};  // of one recording that auth refuses
 };
 
+// How much of the node's line the uploads may take.
+struct UploadLimits {
+  uint64_t bytes_per_s = 0;  // 0: all
+};
+
 struct SpoolStatus {
   uint64_t bytes = 0;
   uint32_t live_sessions = 0;  // whose workers live
 };
 
-// Brings the spool to auth and empties it: live recordings first, chunk by chunk, each file deleted once auth has
-// acknowledged its final chunk. Closes the recordings of workers that died. What it knows is on the disk: it may be
-// killed at any moment and a new one goes on.
-// One recording at a time is sent, one request at a time. Thread: its executor; the disk is touched on the pool.
+// Brings the spool to auth and empties it: live recordings first, chunk by chunk; then the others whole, in the order
+// in which their sessions began. Each file is deleted once auth has acknowledged its final chunk. Closes the recordings
+// of workers that died. What it knows is on the disk: it may be killed at any moment and a new one goes on. One
+// recording at a time is sent, one request at a time. Thread: its executor; the disk is touched on the pool.
 class Uploader {
  public:
   // `auth`, `disk` and `clock` outlive it. A recording is SESSION_UUID.rec in `spool`, which exists.
   Uploader(const asio::any_io_executor& executor, std::filesystem::path spool, AuthCaller* auth, KernelSessions kernel,
-           WorkPool* disk, const Clock* clock, UploadTimes times, Log log);
+           WorkPool* disk, const Clock* clock, UploadTimes times, UploadLimits limits, Log log);
 
   // Until it is cancelled.
   awaitable<void> run();
@@ -65,7 +71,8 @@ class Uploader {
     bool has_news = true;          // there may be something to send
     Instant send_after = {};
     Instant settle_after = {};
-    uint64_t turn = 0;  // when it was served last
+    uint64_t turn = 0;          // when it was served last
+    int64_t begun_wall_ns = 0;  // the session
   };
   using Recordings = std::map<std::string, std::shared_ptr<Recording>>;
 
@@ -73,6 +80,7 @@ class Uploader {
   awaitable<void> keep();
   awaitable<void> sweep();
   void take_in(const SpooledRecording& found);
+  awaitable<void> date_new_ones();
   awaitable<void> settle_ended();
   awaitable<void> settle(std::shared_ptr<Recording> recording);
   awaitable<void> close_abandoned(std::shared_ptr<Recording> recording);
@@ -83,6 +91,7 @@ class Uploader {
   // Sends.
   awaitable<void> send();
   std::shared_ptr<Recording> next_to_send();
+  static bool is_before(const Recording& one, const Recording& other);
   Instant next_settlement() const;
   Instant next_attempt() const;
   awaitable<void> send_one(std::shared_ptr<Recording> recording);
@@ -111,6 +120,7 @@ class Uploader {
   bool is_auth_lost_ = false;
   bool is_sweep_failing_ = false;
   uint64_t turns_ = 0;
+  Pace pace_;
 };
 
 }  // namespace cairn::agent

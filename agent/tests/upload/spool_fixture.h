@@ -39,24 +39,25 @@ class SpoolFixture : public testing::Test {
   }
 
   // A worker's recording, locked for as long as the writer lives.
-  recorder::RecordingWriter begin(const std::string& id, const std::string& boot_id = kBootId) const {
+  recorder::RecordingWriter begin(const std::string& id, const std::string& boot_id = kBootId,
+                                  int64_t wall_ns = 0) const {
     recorder::Begin begin;
     begin.set_session_id(id);
     begin.set_boot_id(boot_id);
     begin.set_session_key(kSessionKey);
     begin.set_capture_tier("B");
-    Result<recorder::RecordingWriter> writer =
-        recorder::RecordingWriter::create(path_of(id), begin, kMs, {.quota_bytes = 1 << 24, .seal_raw_bytes = 1});
+    Result<recorder::RecordingWriter> writer = recorder::RecordingWriter::create(
+        path_of(id), begin, recorder::ClockAnchor(kMs, kMs, wall_ns), {.quota_bytes = 1 << 24, .seal_raw_bytes = 1});
     if (!writer) std::abort();
     return std::move(*writer);
   }
 
   // One more chunk; every batch is one here.
-  static void add_chunk(recorder::RecordingWriter& writer, uint64_t at_ms) {
+  static void add_chunk(recorder::RecordingWriter& writer, uint64_t at_ms, size_t noise_bytes = 0) {
     recorder::Event output;
     output.set_boot_ns(at_ms * kMs);
     output.mutable_output()->set_stream(recording::v1::STREAM_TERMINAL);
-    output.mutable_output()->set_data("something at " + std::to_string(at_ms) + "\n");
+    output.mutable_output()->set_data("something at " + std::to_string(at_ms) + "\n" + random_bytes(noise_bytes));
     writer.add(std::move(output));
     const Result<void> flushed = writer.flush_all(at_ms * kMs);
     ASSERT_TRUE(flushed) << flushed.error().message;
@@ -66,8 +67,8 @@ class SpoolFixture : public testing::Test {
     ASSERT_TRUE(sealed) << sealed.error().message;
   }
   // A whole recording of `chunks` chunks besides the first and the final one.
-  std::string make_sealed(const std::string& id, uint64_t chunks) const {
-    recorder::RecordingWriter writer = begin(id);
+  std::string make_sealed(const std::string& id, uint64_t chunks, int64_t wall_ns = 0) const {
+    recorder::RecordingWriter writer = begin(id, kBootId, wall_ns);
     for (uint64_t n = 1; n <= chunks; n++) add_chunk(writer, 10 * n);
     seal(writer, 10 * chunks + 10);
     return bytes_of(id);

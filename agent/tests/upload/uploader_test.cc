@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <functional>
 
 #include <boost/asio/io_context.hpp>
@@ -33,7 +34,7 @@ class Uploading : public SpoolFixture {
                           }};
     io_.emplace();
     disk_.emplace(2);
-    uploader_.emplace(io_->get_executor(), folder_, &auth_, std::move(kernel), &*disk_, &clock_, times_,
+    uploader_.emplace(io_->get_executor(), folder_, &auth_, std::move(kernel), &*disk_, &clock_, times_, limits_,
                       Log("uploader-test", LogLevel::kError));
     asio::co_spawn(*io_, uploader_->run(), or_die());
   }
@@ -76,6 +77,7 @@ class Uploading : public SpoolFixture {
                      .first_retry = milliseconds(5),
                      .last_retry = milliseconds(20),
                      .refused_retry = milliseconds(50)};
+  UploadLimits limits_;
   std::optional<uint64_t> issued_ = 0;
   std::vector<uint64_t> asked_;
   std::vector<uint64_t> forgotten_;
@@ -195,6 +197,56 @@ TEST_F(Uploading, SendsLiveRecordingsBeforeTheBacklog) {
   start();
   until("the live one to be at auth", [&] { return at_auth(id_).chunks == 2; });
   EXPECT_EQ(auth_.received.size(), 2u) << "chunks of ended recordings went first";
+}
+
+TEST_F(Uploading, DrainsAWeekWithoutAuthInOrder) {
+  constexpr int64_t kDayNs = 86'400'000'000'000;
+  constexpr int64_t kSessions = 7 * 8;
+  std::map<int64_t, std::string> by_begin;
+  for (int64_t n = 0; n < kSessions; ++n) {
+    const int64_t begun = 1'700'000'000'000'000'000 + n * kDayNs / 8;
+    by_begin[begun] = random_uuid();
+    make_sealed(by_begin[begun], static_cast<uint64_t>(n % 4), begun);
+  }
+  auth_.is_down = true;
+  start();
+  until("the first sweep", [&] { return uploader_->status().bytes > 0; });
+  io_->run_for(milliseconds(30));
+  // A session of now is not behind the week.
+  recorder::RecordingWriter live = begin(id_);
+  until("it to be seen", [&] { return uploader_->status().live_sessions == 1; });
+  auth_.is_down = false;
+  until("the spool to be drained",
+        [&] { return std::ranges::all_of(by_begin, [&](const auto& each) { return is_gone(each.second); }); });
+  std::vector<std::pair<std::string, uint64_t>> expected = {{id_, 0}};
+  int64_t n = 0;
+  for (const auto& [begun, id] : by_begin) {
+    for (uint64_t chunk = 0; chunk < static_cast<uint64_t>(n % 4) + 2; ++chunk) expected.emplace_back(id, chunk);
+    ++n;
+  }
+  EXPECT_EQ(auth_.received, expected);
+}
+
+TEST_F(Uploading, TakesNoMoreOfTheLineThanItMayAndServesTheLivingFirst) {
+  constexpr uint64_t kChunks = 20;
+  constexpr size_t kNoiseBytes = 30'000;
+  limits_.bytes_per_s = 1'000'000;
+  const std::string backlog = random_uuid();
+  {
+    recorder::RecordingWriter writer = begin(backlog);
+    for (uint64_t n = 1; n <= kChunks; n++) add_chunk(writer, 10 * n, kNoiseBytes);
+    seal(writer, 10 * kChunks + 10);
+  }
+  const auto began = std::chrono::steady_clock::now();
+  start();
+  until("some of the backlog to be at auth", [&] { return at_auth(backlog).chunks >= 5; });
+  recorder::RecordingWriter live = begin(id_);
+  const uint64_t before = at_auth(backlog).chunks;
+  until("the living to be at auth", [&] { return at_auth(id_).chunks == 1; });
+  EXPECT_LE(at_auth(backlog).chunks, before + 1);
+  until("the backlog to be at auth", [&] { return at_auth(backlog).complete; });
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  EXPECT_GE(took.count(), 0.95 * kChunks * kNoiseBytes / static_cast<double>(limits_.bytes_per_s));
 }
 
 // ---- recordings of dead workers
