@@ -21,7 +21,7 @@ constexpr size_t kFieldBytes = 6;  // what an event takes in the other columns
 }  // namespace
 
 RecordingWriter::RecordingWriter(RecordingFile file, const ClockAnchor& now)
-    : file_(std::move(file)), now_(now), last_boot_ns_(now.boot_ns), committed_boot_ns_(now.boot_ns) {}
+    : file_(std::move(file)), now_(now), compared_(now), last_boot_ns_(now.boot_ns), committed_boot_ns_(now.boot_ns) {}
 
 Result<RecordingWriter> RecordingWriter::create(std::filesystem::path path, const Begin& begin, const ClockAnchor& now,
                                                 RecordingOptions options) {
@@ -143,14 +143,17 @@ Result<void> RecordingWriter::flush(const ClockAnchor& now) {
 
 // What people call the time may jump while the time since boot does not: the recording says when and how far.
 void RecordingWriter::note_clocks(const ClockAnchor& now) {
-  const ClockAnchor before = std::exchange(now_, now);
-  if (before.wall_ns == 0 || now.wall_ns == 0) return;
+  now_ = now;
+  if (compared_.wall_ns == 0) compared_ = now;
+  if (now.wall_ns == 0) return;
+  const ClockAnchor& before = compared_;
   const auto passed_ns = static_cast<int64_t>(now.boot_ns - before.boot_ns);
   const int64_t step_ns = now.wall_ns - before.wall_ns - passed_ns;
   const int64_t asleep_ns = passed_ns - static_cast<int64_t>(now.mono_ns - before.mono_ns);
   const bool has_stepped = step_ns > kClockStepNs || step_ns < -kClockStepNs;
   const bool has_slept = asleep_ns > kClockStepNs;
   if (!has_stepped && !has_slept) return;
+  compared_ = now;
   Event event;
   event.set_boot_ns(now.boot_ns);
   event.mutable_clock_step()->set_wall_ns(now.wall_ns);

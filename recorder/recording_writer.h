@@ -22,7 +22,8 @@ constexpr uint64_t kMaxBatchAgeNs = 700'000'000;
 constexpr size_t kFlushRawBytes = 64 * 1024;
 // Power loss takes no more than what came within this time, and a signature covers all that is older.
 constexpr uint64_t kCommitIntervalNs = 500'000'000;
-// A wall clock that moves by more than this against the time since boot was set by somebody.
+// A wall clock that moves by more than this against the time since boot, at once or bit by bit, was set by somebody:
+// what keeps the two clocks' pace (adjtimex(2)) does it for both.
 constexpr int64_t kClockStepNs = 100'000'000;
 // A kernel event larger than this is not recorded but becomes a Gap{UNREADABLE}.
 constexpr size_t kMaxEventBytes = 512 * 1024;
@@ -106,7 +107,8 @@ class RecordingWriter {
   Result<void> write_end(Event end);
 
   RecordingFile file_;
-  ClockAnchor now_;  // of the last call that brought it
+  ClockAnchor now_;       // of the last call that brought it
+  ClockAnchor compared_;  // from which steps are counted: small ones add up
   ReorderWindow window_;
   SequenceLedger ledger_;
   std::deque<Pending> pending_;  // released, in order, not yet in a chunk

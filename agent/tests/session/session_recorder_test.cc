@@ -18,13 +18,27 @@ namespace {
 
 using recording::v1::Event;
 
+// The system's, whose wall clock can be set.
+class SettableClock final : public Clock {
+ public:
+  uint64_t boot_ns() const override { return system_.boot_ns(); }
+  uint64_t mono_ns() const override { return system_.mono_ns(); }
+  int64_t wall_ns() const override { return system_.wall_ns() + step_ns; }
+
+  std::atomic<int64_t> step_ns = 0;
+
+ private:
+  SystemClock system_;
+};
+
 class Recorder : public testing::Test {
  protected:
   std::unique_ptr<SessionRecorder> make(uint64_t quota_bytes,
                                         std::optional<std::chrono::milliseconds> hold_limit = {}) {
     recording::v1::Begin begin;
     begin.set_session_id(random_uuid());
-    auto writer = recorder::RecordingWriter::create(path(), begin, clock_.boot_ns(), {.quota_bytes = quota_bytes});
+    const recorder::ClockAnchor now(clock_.boot_ns(), clock_.mono_ns(), clock_.wall_ns());
+    auto writer = recorder::RecordingWriter::create(path(), begin, now, {.quota_bytes = quota_bytes});
     EXPECT_TRUE(writer) << writer.error().message;
     return std::make_unique<SessionRecorder>(
         std::move(*writer), &clock_, [this] { ++wakes_; }, Log("test", LogLevel::kError), hold_limit);
@@ -48,7 +62,7 @@ class Recorder : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  SystemClock clock_;
+  SettableClock clock_;
   std::atomic<int> wakes_ = 0;
 };
 
@@ -149,6 +163,20 @@ TEST_F(Recorder, EndsASessionWhoseDiskRefusesWhateverItsPolicy) {
     const auto sealed = recorder->seal(recording::v1::END_REASON_COMPLETE, 0, std::chrono::seconds(1));
     EXPECT_EQ(sealed.error().code, std::errc::io_error);
   }
+}
+
+TEST_F(Recorder, SaysThatTheClockWasSetAndKeepsTheOrder) {
+  constexpr int64_t kDayNs = 86'400'000'000'000;
+  const auto recorder = make(uint64_t{1} << 30);
+  recorder->add(output(10));
+  clock_.step_ns = -kDayNs;
+  recorder->add(output(10));
+  ASSERT_TRUE(recorder->seal(recording::v1::END_REASON_COMPLETE, 0, std::chrono::seconds(1)));
+  const std::vector<Event> all = events();
+  EXPECT_TRUE(std::ranges::is_sorted(all, {}, [](const Event& event) { return event.boot_ns(); }));
+  const auto step = std::ranges::find_if(all, [](const Event& event) { return event.has_clock_step(); });
+  ASSERT_NE(step, all.end());
+  EXPECT_NEAR(static_cast<double>(step->clock_step().step_ns()), -static_cast<double>(kDayNs), 1e8);
 }
 
 TEST_F(Recorder, IsCompleteThoughItRestedInBetween) {
