@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,6 +17,10 @@ namespace {
 constexpr uint64_t kBatchBytes = uint64_t{80} << 10;
 // What a chunk takes on the disk, so that a disk that fills up meanwhile does not keep it from being sealed.
 constexpr uint64_t kReservedBytes = kSealFrameBytes + kBatchBytes;
+// What gaps and end take beyond the last chunk, and an entry of the index. Kept free from the beginning: a spool that
+// holds nothing but a recording that cannot be ended would stay full for ever.
+constexpr uint64_t kEndBytes = uint64_t{64} << 10;
+constexpr uint64_t kIndexEntryBytes = 16;
 // A chunk that took this long holds what a person typed: there is time to compress well. Measured in
 // docs/decisions/recording-format-2.md.
 constexpr uint64_t kSlowChunkNs = 5'000'000'000;
@@ -43,6 +48,7 @@ Result<RecordingFile> RecordingFile::create(const std::filesystem::path& path, c
     return fail(Errc::kSpoolFull, fmt::format("{}: no room for a recording's beginning", path.string()));
   }
   if (Result<void> written = recording.append_chunk(first); !written) return fail(written);
+  if (Result<void> reserved = recording.file_.reserve(kEndBytes); !reserved) return fail(reserved);
   if (Result<void> synced = recording.file_.sync(); !synced) return fail(synced);
   if (Result<void> named = recording.file_.publish(); !named) return fail(named);
   return recording;
@@ -82,13 +88,16 @@ Result<void> RecordingFile::make_room(const ClockAnchor& now, Room room) {
                 fmt::format("{}: {} bytes more could pass the quota of {}", file_.path().string(), kBatchBytes, quota));
   }
   if (builder_) return {};
-  if (Result<void> reserved = file_.reserve(kReservedBytes); !reserved) return reserved;
+  const Result<void> reserved = file_.reserve(kReservedBytes + end_bytes());
+  if (!reserved && room == Room::kWithinQuota) return reserved;
   builder_ = std::make_unique<ChunkBuilder>(place(now), options_.keys.get(), *compressor_, level());
   open_records_.clear();
   open_pieces_bytes_ = 0;
   open_hash_ = Digest();
   return {};
 }
+
+uint64_t RecordingFile::end_bytes() const { return kEndBytes + kIndexEntryBytes * index_.entries(); }
 
 bool RecordingFile::is_full() const {
   return builder_->raw_bytes() >= options_.seal_raw_bytes || builder_->frame_bytes() >= kSealFrameBytes ||
@@ -111,7 +120,11 @@ Result<void> RecordingFile::append(Events events, const KernelPosition& after, c
 }
 
 Result<void> RecordingFile::seal_open_chunk() {
-  if (Result<void> appended = append_chunk(builder_->seal()); !appended) return appended;
+  if (Result<void> appended = append_chunk(builder_->seal()); !appended) {
+    // What was reserved has been cut off with what did not fit.
+    if (appended.error().code == Errc::kSpoolFull) std::ignore = file_.reserve(end_bytes());
+    return appended;
+  }
   has_stale_tail_ = has_stale_tail_ || !open_records_.empty();
   builder_.reset();
   is_sealing_ = false;
@@ -189,7 +202,10 @@ Result<void> RecordingFile::finish(Event end, const KernelPosition& position, co
   }
   if (Result<void> synced = file_.sync(); !synced) return synced;
   // Nothing of the tail is needed but the last word on the whole.
-  if (Result<void> signed_all = tail_.replace(signed_checkpoint(now)); !signed_all) return signed_all;
+  const std::string last_word = signed_checkpoint(now);
+  Result<void> signed_all = tail_.replace(last_word);
+  if (!signed_all && signed_all.error().code == Errc::kSpoolFull) signed_all = tail_.rewrite(last_word);
+  if (!signed_all) return signed_all;
   options_.signer.reset();
   options_.keys.reset();
   file_.close();

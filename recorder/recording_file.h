@@ -88,6 +88,7 @@ class RecordingFile {
   Result<void> seal_open_chunk();
   Result<void> note(Result<void> of_tail);
   bool is_full() const;
+  uint64_t end_bytes() const;
   int level() const;
   std::string signed_checkpoint(const ClockAnchor& now) const;
 

@@ -71,4 +71,10 @@ Result<void> TailFile::replace(std::string_view records) {
   return {};
 }
 
+Result<void> TailFile::rewrite(std::string_view records) {
+  if (Result<void> opened = open(); !opened) return opened;
+  if (Result<void> appended = append(records); !appended) return appended;
+  return sync();
+}
+
 }  // namespace cairn::recorder

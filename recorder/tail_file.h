@@ -27,6 +27,9 @@ class TailFile {
   // Puts `records` in the place of all that it holds, durably, or changes nothing.
   Result<void> replace(std::string_view records);
 
+  // The same without room for a second file: a crash in between may leave nothing, so for what nobody needs any more.
+  Result<void> rewrite(std::string_view records);
+
   uint64_t bytes() const { return bytes_; }
 
  private:

@@ -116,5 +116,34 @@ TEST_F(FullSpool, GoesOnWhenAFullDiskHasRoomAgain) {
   EXPECT_EQ(::umount(folder_.c_str()), 0);
 }
 
+// Nobody would ever make room: only a recording that has ended can leave.
+TEST_F(FullSpool, SealsARecordingThatHasFilledTheDiskAlone) {
+  if (::mount("tmpfs", folder_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=2m") != 0) {
+    GTEST_SKIP() << "no tmpfs can be mounted here: " << std::strerror(errno);
+  }
+  {
+    RecordingOptions options;
+    options.signer.emplace(Ed25519Key::generate(), "a certificate");
+    RecordingWriter writer = make_writer(std::move(options));
+    constexpr uint64_t kRounds = 200;
+    constexpr size_t kRoundBytes = 100'000;
+    bool was_full = false;
+    for (uint64_t n = 1; n <= kRounds; ++n) {
+      writer.add(make_exec(kStartNs + n * 600 * kMs, n));
+      writer.add(make_output(kStartNs + n * 600 * kMs, noise(kRoundBytes, static_cast<unsigned>(n))));
+      const Result<void> flushed = writer.flush_all(kStartNs + n * 600 * kMs);
+      was_full = was_full || code_of(flushed) == Errc::kSpoolFull;
+    }
+    EXPECT_TRUE(was_full);
+    const Result<void> sealed = writer.seal(END_REASON_COMPLETE, kRounds, kStartNs + (kRounds + 1) * 600 * kMs);
+    EXPECT_TRUE(sealed) << sealed.error().message;
+    const Summary summary = summarize(path_).value();
+    EXPECT_TRUE(summary.is_complete);
+    EXPECT_TRUE(summary.is_accounted);
+    EXPECT_EQ(summary.totals.output_bytes + summary.missing_output_bytes, kRounds * kRoundBytes);
+  }
+  EXPECT_EQ(::umount(folder_.c_str()), 0);
+}
+
 }  // namespace
 }  // namespace cairn::recorder
