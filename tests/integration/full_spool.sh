@@ -1,0 +1,69 @@
+# The disk of the spool is full while a session prints. accounted: the session goes on, and what found no room is on record to the byte. lossless: the
+# person is told, the session stands still, and nothing is missing once there is room. In the long form none comes, and the session ends.
+source "$(dirname "$0")/lib.sh"
+make_cluster
+
+spool=$tmp/agent/spool
+# The spool's own disk goes with the test; the status that cleanup sees is the test's.
+leave() {
+  local status=$?
+  set +e
+  umount -l "$spool" 2>/dev/null
+  (exit "$status")
+  cleanup
+}
+trap leave EXIT
+# More than a small spool takes, and than may wait in memory.
+flood='head -c 20000000 /dev/urandom | base64 -w 120; echo done'
+
+with_a_small_spool() {
+  stop agent
+  umount "$spool" 2>/dev/null || true
+  mount -t tmpfs -o size=3m,mode=0700 none "$spool" || skip "needs mount(2)"
+  start_agent --recording-policy="$1"
+}
+has_ended() { ! kill -0 "$client" 2>/dev/null; }
+is_told() { grep -q "disk for recordings is full" "$tmp/told"; }
+
+with_a_small_spool accounted
+node_ssh "$node_host" "$flood" >"$tmp/shown" || die "accounted: the session failed"
+grep -q done "$tmp/shown" || die "accounted: the session did not go on to its end"
+finished_session
+verdict=0
+cairn recordings verify "$session" >"$tmp/verdict" 2>&1 || verdict=$?
+[[ $verdict -eq 3 ]] || die "accounted: verify exited with $verdict: $(cat "$tmp/verdict")"
+events "$session"
+has_event '.gap.reason == "GAP_REASON_SPOOL_FULL" and (.gap.output_bytes // "0" | tonumber) > 0'
+missing=$(jq -s '[.[].gap.output_bytes // "0" | tonumber] | add' "$tmp/events")
+stored=$(jq -s '[.[].end.output_bytes // "0" | tonumber] | add' "$tmp/events")
+[[ $((stored + missing)) -eq $(stat -c %s "$tmp/shown") ]] || die "accounted: $stored stored and $missing missing of $(stat -c %s "$tmp/shown")"
+grep -q recording.spool_full "$tmp/agent.log" || die "accounted: the log does not say that the spool was full"
+say "accounted: $missing bytes of $(stat -c %s "$tmp/shown") are missing, and said to be"
+
+with_a_small_spool lossless
+node_ssh "$node_host" "$flood" >"$tmp/shown" 2>"$tmp/told" &
+client=$!
+wait_for 30 "the person to be told" is_told
+before=$(stat -c %s "$tmp/shown")
+sleep 1  # during which a session that is held prints nothing
+[[ $(stat -c %s "$tmp/shown") -eq $before ]] || die "lossless: the session was not held"
+mount -o remount,size=200m "$spool"
+wait $client || die "lossless: the session failed: $(cat "$tmp/told")"
+grep -q "there is room again" "$tmp/told" || die "lossless: the person was not told that it is over"
+finished_session
+cairn recordings verify "$session" >"$tmp/verdict" 2>&1 || die "lossless: $(cat "$tmp/verdict")"
+events "$session"
+has_no_event '.gap'
+[[ $(jq -s '[.[].end.output_bytes // "0" | tonumber] | add' "$tmp/events") -eq $(stat -c %s "$tmp/shown") ]] || die "lossless: bytes are missing"
+say "lossless: held at $before bytes, nothing missing"
+
+[[ -n ${CAIRN_TEST_LONG:-} ]] || exit 0
+with_a_small_spool lossless
+node_ssh "$node_host" "$flood" >"$tmp/shown" 2>"$tmp/told" &
+client=$!
+wait_for 30 "the person to be told" is_told
+wait_for 90 "the session to end" has_ended
+grep -q "cannot be recorded any longer" "$tmp/told" || die "lossless: the person was not told why: $(cat "$tmp/told")"
+grep -q recording.failed "$tmp/agent.log" || die "lossless: the log does not say it"
+finished_session
+say "lossless: ended when there was no room for a minute"
