@@ -12,7 +12,6 @@
 #include "base/unique_fd.h"
 
 namespace cairn {
-namespace {
 
 Result<void> sync_directory(const std::filesystem::path& path) {
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -20,8 +19,6 @@ Result<void> sync_directory(const std::filesystem::path& path) {
   if (::fsync(directory.get()) != 0) return fail_errno(fmt::format("fsync {}", path.string()));
   return {};
 }
-
-}  // namespace
 
 namespace {
 

@@ -21,6 +21,9 @@ Result<std::string> read_private_file(const std::filesystem::path& path, size_t 
 // not subject to the umask.
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view contents, mode_t mode);
 
+// Makes durable what was created, renamed and deleted in the folder.
+Result<void> sync_directory(const std::filesystem::path& path);
+
 // Writes all of `bytes`, resuming after short writes and EINTR.
 Result<void> write_all(int fd, std::string_view bytes);
 

@@ -1,6 +1,7 @@
 #include "base/options.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 
@@ -94,6 +95,15 @@ Result<std::chrono::seconds> parse_duration(std::string_view text) {
   if (!number || *number > static_cast<uint64_t>(kMaxDuration.count()) / unit)
     return fail(Errc::kInvalid, fmt::format("\"{}\" is not a duration; write for example 90s, 15m, 12h or 7d", text));
   return std::chrono::seconds(*number * unit);
+}
+
+std::string format_duration(std::chrono::seconds duration) {
+  constexpr std::array<std::pair<int64_t, char>, 3> kUnits = {{{86'400, 'd'}, {3600, 'h'}, {60, 'm'}}};
+  for (const auto& [seconds, letter] : kUnits) {
+    if (duration.count() != 0 && duration.count() % seconds == 0)
+      return fmt::format("{}{}", duration.count() / seconds, letter);
+  }
+  return fmt::format("{}s", duration.count());
 }
 
 Result<std::map<std::string, std::string>> parse_labels(std::string_view text) {

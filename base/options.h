@@ -58,6 +58,8 @@ class Options {
 
 // "90", "90s", "15m", "12h", "7d" → seconds; at most ten years.
 Result<std::chrono::seconds> parse_duration(std::string_view text);
+// In the largest unit that says it exactly, as parse_duration() reads it.
+std::string format_duration(std::chrono::seconds duration);
 // "a=b,c=d". Keys and values must not be empty.
 Result<std::map<std::string, std::string>> parse_labels(std::string_view text);
 std::string format_labels(const std::map<std::string, std::string>& labels);

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "base/unique_fd.h"
 #include "recorder/chunk.h"
 #include "recorder/recording_writer.h"
@@ -28,12 +29,6 @@ bool is_left_over(const std::filesystem::path& file) {
   const bool is_needed = std::filesystem::exists(recording, error) || error ||
                          std::filesystem::exists(recording.string() + ".corrupt", error) || error;
   return !is_needed;
-}
-
-Result<void> sync_folder(const std::filesystem::path& folder) {
-  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return fail_errno(fmt::format("sync {}", folder.string()));
-  return {};
 }
 
 }  // namespace
@@ -77,13 +72,13 @@ Result<void> delete_recording(const std::filesystem::path& path) {
   for (const std::filesystem::path& each : {path, tail}) {
     if (::unlink(each.c_str()) != 0 && errno != ENOENT) return fail_errno(fmt::format("delete {}", each.string()));
   }
-  return sync_folder(path.parent_path());
+  return sync_directory(path.parent_path());
 }
 
 Result<void> set_aside_corrupt(const std::filesystem::path& path) {
   const std::string aside = path.string() + ".corrupt";
   if (::rename(path.c_str(), aside.c_str()) != 0) return fail_errno(fmt::format("rename {}", path.string()));
-  return sync_folder(path.parent_path());
+  return sync_directory(path.parent_path());
 }
 
 Result<void> probe_spool(const std::filesystem::path& folder) {

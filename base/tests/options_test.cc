@@ -85,5 +85,14 @@ INSTANTIATE_TEST_SUITE_P(Texts, Duration,
                                          Span{"negative", "-1s", -1}, Span{"absurd", "99999999999d", -1}),
                          [](const auto& info) { return std::string(info.param.name); });
 
+TEST(DurationAsText, IsExactAndReadBack) {
+  for (const int64_t seconds : {0, 1, 59, 60, 90, 3600, 5400, 86'400, 90 * 86'400, 86'401}) {
+    const std::string text = format_duration(std::chrono::seconds(seconds));
+    EXPECT_EQ(parse_duration(text)->count(), seconds) << text;
+  }
+  EXPECT_EQ(format_duration(std::chrono::hours(24 * 90)), "90d");
+  EXPECT_EQ(format_duration(std::chrono::minutes(90)), "90m");
+}
+
 }  // namespace
 }  // namespace cairn
