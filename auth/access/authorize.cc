@@ -133,7 +133,8 @@ std::string Subject::person() const {
 }
 
 const std::vector<std::string>& known_verbs() {
-  static const std::vector<std::string> verbs = {"tokens", "users", "nodes", "audit", "recordings"};
+  static const std::vector<std::string> verbs = {"tokens", "users",    "nodes",     "audit", "recordings",
+                                                 "holds",  "deletion", "retention", "keys"};
   return verbs;
 }
 

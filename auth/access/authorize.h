@@ -31,7 +31,7 @@ struct Subject {
 // What they want to do.
 
 struct Administer {
-  std::string verb;  // "tokens", "users", "nodes", "audit", "recordings"
+  std::string verb;  // one of known_verbs()
 };
 struct StartSession {
   std::string login;

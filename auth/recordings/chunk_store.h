@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,8 +74,13 @@ class ChunkStore {
   //   fails  kNotFound: nothing is stored of this session
   virtual Result<UniqueFd> open_for_reading(const std::string& session_id) = 0;
 
-  // All sessions of which something is stored, in no order.
+  // All sessions of which something is stored, be it a side file alone, in no order.
   virtual Result<std::vector<std::string>> session_ids() = 0;
+
+  // Deletes all there is of these sessions, the chunks first, and durably so: once this returns, power loss brings
+  // nothing back. What a crash interrupts is finished by another call. Nobody writes to them meanwhile.
+  //   fails  an errno: something may be left
+  virtual Result<void> remove(const std::set<std::string>& session_ids) = 0;
 };
 
 }  // namespace cairn::auth

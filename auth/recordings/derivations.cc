@@ -96,7 +96,16 @@ Result<recorder::Derived> Derivations::read(const std::string& session_id, bool 
     input->pieces_of = tail->chunk;
     input->pieces = std::move(tail->pieces);
   }
-  return cache_.derive(session_id, *input);
+  return derive(session_id, *input);
+}
+
+// Nothing is left of a recording that is deleted meanwhile.
+Result<recorder::Derived> Derivations::derive(const std::string& session_id, const recorder::DeriveInput& input) {
+  Result<recorder::Derived> derived = cache_.derive(session_id, input);
+  const Result<RecordingState> state = chunks_->state(session_id);
+  if (!state || state->chunks > 0) return derived;
+  cache_.forget(session_id);
+  return fail(Errc::kNotFound, "the recording has been deleted");
 }
 
 void Derivations::work() {
@@ -122,7 +131,7 @@ void Derivations::work() {
 void Derivations::derive_now(const std::string& session_id) {
   const Result<recorder::DeriveInput> input = input_of(session_id);
   if (!input) return;  // said to who asks; nobody else misses it
-  const Result<recorder::Derived> derived = cache_.derive(session_id, *input);
+  const Result<recorder::Derived> derived = derive(session_id, *input);
   const std::scoped_lock lock(mutex_);
   failed_.erase(session_id);
   if (derived) return;

@@ -39,8 +39,6 @@ class Derivations {
   //                     the recording. kNotFound: nothing of it is stored. kCorrupt, kUnavailable: it cannot be derived
   Result<recorder::Derived> read(const std::string& session_id, bool wants_open_chunk, Deadline deadline);
 
-  void forget(const std::string& session_id) { cache_.forget(session_id); }
-
  private:
   // Of a recording that could not be derived; it is tried again when more of it has come.
   struct Failed {
@@ -51,6 +49,7 @@ class Derivations {
   Result<recorder::DeriveInput> input_of(const std::string& session_id);
   Result<recorder::Derived> wait_for(const std::string& session_id, const recorder::DeriveInput& input,
                                      Deadline deadline);
+  Result<recorder::Derived> derive(const std::string& session_id, const recorder::DeriveInput& input);
   void work();
   void derive_now(const std::string& session_id);
 

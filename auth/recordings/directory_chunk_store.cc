@@ -20,11 +20,19 @@ namespace cairn::auth {
 namespace {
 
 constexpr size_t kMaxEntries = 4096;
-constexpr std::string_view kSuffix = ".rec";
 constexpr size_t kMaxTailBytes = size_t{16} << 20;
 
 Failure disk_refuses(const Error& error) {
   return fail(Errc::kUnavailable, fmt::format("auth cannot store the recording: {}", error.message));
+}
+
+// The session that a file of the folder belongs to; empty: none.
+std::string session_of(const std::filesystem::path& path) {
+  constexpr size_t kUuidChars = 36;
+  const std::string name = path.filename().string();
+  if (name.size() <= kUuidChars || name[kUuidChars] != '.') return "";
+  std::string id = name.substr(0, kUuidChars);
+  return is_uuid(id) ? id : "";
 }
 
 }  // namespace
@@ -224,18 +232,44 @@ Result<UniqueFd> DirectoryChunkStore::open_for_reading(const std::string& sessio
   return file;
 }
 
-Result<std::vector<std::string>> DirectoryChunkStore::session_ids() {
-  std::vector<std::string> ids;
+Result<std::vector<std::filesystem::path>> DirectoryChunkStore::files() const {
+  std::vector<std::filesystem::path> found;
   std::error_code error;
   std::filesystem::directory_iterator files(folder_, error);
   for (; !error && files != std::filesystem::directory_iterator(); files.increment(error)) {
-    const std::string name = files->path().filename().string();
-    if (!name.ends_with(kSuffix)) continue;
-    std::string id = name.substr(0, name.size() - kSuffix.size());
-    if (is_uuid(id)) ids.push_back(std::move(id));
+    if (!session_of(files->path()).empty()) found.push_back(files->path());
   }
   if (error) return fail(error, fmt::format("list {}: {}", folder_.string(), error.message()));
-  return ids;
+  return found;
+}
+
+Result<std::vector<std::string>> DirectoryChunkStore::session_ids() {
+  const Result<std::vector<std::filesystem::path>> found = files();
+  if (!found) return fail(found);
+  std::set<std::string> ids;
+  for (const std::filesystem::path& path : *found) ids.insert(session_of(path));
+  return std::vector<std::string>(ids.begin(), ids.end());
+}
+
+Result<void> DirectoryChunkStore::remove(const std::set<std::string>& session_ids) {
+  // First the recordings and, when that is durable, what stands beside them: a crash leaves a proof without a
+  // recording, never a recording that lacks its proof.
+  for (const std::string& id : session_ids) {
+    if (::unlink(path_of(id).c_str()) != 0 && errno != ENOENT)
+      return fail_errno(fmt::format("delete {}", path_of(id).string()));
+  }
+  if (Result<void> synced = sync_directory(folder_); !synced) return synced;
+  const Result<std::vector<std::filesystem::path>> found = files();
+  if (!found) return fail(found);
+  for (const std::filesystem::path& path : *found) {
+    if (!session_ids.contains(session_of(path))) continue;
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+    if (error) return fail(error, fmt::format("delete {}: {}", path.string(), error.message()));
+  }
+  const std::lock_guard lock(mutex_);
+  for (const std::string& id : session_ids) entries_.erase(id);
+  return sync_directory(folder_);
 }
 
 }  // namespace cairn::auth

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,8 +17,9 @@
 namespace cairn::auth {
 
 // Recordings as files UUID.rec in one folder (0700, files 0600), each what the node's spool file was; beside a live one
-// UUID.tail with its open chunk, beside a complete one UUID.proof. The file is the truth: how much is stored is read
-// from it, and a torn end, which a crash may leave, is cut when it is first opened.
+// UUID.tail with its open chunk, beside a complete one UUID.proof; all that belongs to a session is named so. The file
+// is the truth: how much is stored is read from it, and a torn end, which a crash may leave, is cut when it is first
+// opened.
 class DirectoryChunkStore final : public ChunkStore {
  public:
   // Makes the folder when it is missing.
@@ -33,6 +35,8 @@ class DirectoryChunkStore final : public ChunkStore {
   Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) override;
   Result<UniqueFd> open_for_reading(const std::string& session_id) override;
   Result<std::vector<std::string>> session_ids() override;
+  // Whatever is called UUID.SOMETHING in the folder belongs to the session and goes with it.
+  Result<void> remove(const std::set<std::string>& session_ids) override;
 
  private:
   // What is known of one recording. shared_ptr: the table forgets entries while a thread may still work with one.
@@ -51,6 +55,7 @@ class DirectoryChunkStore final : public ChunkStore {
   std::shared_ptr<Entry> entry_of(const std::string& session_id);
   void forget_idle();
   static Failure forget(Entry& entry, const Error& why);
+  Result<std::vector<std::filesystem::path>> files() const;  // that belong to sessions
   Result<void> load(const std::string& session_id, Entry& entry);
   void load_tail(const std::string& session_id, Entry& entry) const;
   std::filesystem::path proof_path(const std::string& session_id) const { return folder_ / (session_id + ".proof"); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -35,10 +36,15 @@ bool is_row_behind(const v1::Session& row, const RecordingState& state) {
   return state.is_complete || row.start_wall_s() == 0 || row.command().empty();
 }
 
+// As the node is to see it: all is here, so that it forgets its copy.
+RecordingState state_of_deleted(const v1::Session& session) {
+  return {.chunks = session.recording_chunks(), .bytes = session.recording_bytes(), .is_complete = true};
+}
+
 }  // namespace
 
+// With the recording held: whether it has been deleted must stay as it is.
 Result<SessionRecord> Recordings::authorized_session(const std::string& node_id, const std::string& session_id) {
-  if (!is_uuid(session_id)) return fail(Errc::kInvalid, "session_id is no UUID");
   Result<SessionRecord> session = store_->find_session(session_id);
   if (session && session->session.node_id() != node_id)
     return fail(Errc::kDenied, fmt::format("session {} was not authorized for this node", session_id));
@@ -46,8 +52,15 @@ Result<SessionRecord> Recordings::authorized_session(const std::string& node_id,
 }
 
 Result<RecordingState> Recordings::open_upload(const std::string& node_id, const std::string& session_id) {
+  if (!is_uuid(session_id)) return fail(Errc::kInvalid, "session_id is no UUID");
+  const Hold hold = lock_tree(session_id);
+  return stand_of_upload(node_id, session_id);
+}
+
+Result<RecordingState> Recordings::stand_of_upload(const std::string& node_id, const std::string& session_id) {
   const Result<SessionRecord> session = authorized_session(node_id, session_id);
   if (!session) return fail(session);
+  if (session->session.has_deletion()) return state_of_deleted(session->session);
   const Result<RecordingState> state = chunks_->state(session_id);
   if (!state) return fail(state);
   // A crash, or a database that refused, came between the chunk and the row.
@@ -57,8 +70,7 @@ Result<RecordingState> Recordings::open_upload(const std::string& node_id, const
   return *state;
 }
 
-// Read from the disk once.
-Result<Recordings::Hold> Recordings::hold_tree(const std::string& session_id) {
+Recordings::Hold Recordings::lock_tree(const std::string& session_id) {
   Hold hold;
   {
     const std::scoped_lock lock(mutex_);
@@ -68,13 +80,18 @@ Result<Recordings::Hold> Recordings::hold_tree(const std::string& session_id) {
     hold.held = held;
   }
   hold.lock = std::unique_lock(hold.held->mutex);
+  return hold;
+}
+
+// Read from the disk once.
+Result<void> Recordings::load_tree(const std::string& session_id, RecordingTree& tree) {
   const Result<RecordingState> state = chunks_->state(session_id);
   if (!state) return fail(state);
-  if (hold.held->tree.tree.size() == state->chunks) return hold;
+  if (tree.tree.size() == state->chunks) return {};
   Result<RecordingTree> read = read_tree(*chunks_, session_id, *state);
   if (!read) return fail(read);
-  hold.held->tree = std::move(*read);
-  return hold;
+  tree = std::move(*read);
+  return {};
 }
 
 Result<void> Recordings::check_chunk(const SessionRecord& session, const recorder::ChunkView& chunk,
@@ -99,25 +116,27 @@ Result<void> Recordings::check_chunk(const SessionRecord& session, const recorde
 
 Result<RecordingState> Recordings::upload(const std::string& node_id, const std::string& session_id, uint64_t number,
                                           std::string_view bytes) {
+  if (!is_uuid(session_id)) return fail(Errc::kInvalid, "session_id is no UUID");
+  const Hold tree = lock_tree(session_id);
   const Result<SessionRecord> session = authorized_session(node_id, session_id);
   if (!session) return fail(session);
+  if (session->session.has_deletion()) return state_of_deleted(session->session);
   const Result<recorder::ChunkView> chunk = recorder::check_chunk(bytes);
   if (!chunk) return fail(Errc::kInvalid, fmt::format("chunk {}: {}", number, chunk.error().message));
   if (chunk->header.number != number)
     return fail(Errc::kInvalid, fmt::format("chunk {} says that it is number {}", number, chunk->header.number));
-  const Result<Hold> tree = hold_tree(session_id);
-  if (!tree) return fail(tree);
+  if (Result<void> loaded = load_tree(session_id, *tree); !loaded) return fail(loaded);
   const Result<RecordingState> before = chunks_->state(session_id);
   if (!before) return fail(before);
-  if (number < before->chunks) return open_upload(node_id, session_id);
+  if (number < before->chunks) return stand_of_upload(node_id, session_id);
   if (number > before->chunks)
     return fail(Errc::kInvalid, fmt::format("chunk {} where {} is next", number, before->chunks));
-  if (Result<void> right = check_chunk(*session, *chunk, **tree); !right)
+  if (Result<void> right = check_chunk(*session, *chunk, *tree); !right)
     return fail(right, fmt::format("chunk {}", number));
 
   Result<RecordingState> stored = chunks_->append(session_id, chunk->header, bytes);
   if (!stored) return stored;
-  RecordingTree& grown = **tree;
+  RecordingTree& grown = *tree;
   grown.last_leaf = recorder::leaf_hash(*chunk);
   grown.tree.add(grown.last_leaf);
   if (number == 0) grown.opening = recorder::read_opening(*chunk).value();
@@ -258,10 +277,12 @@ Result<StoredTail> Recordings::last_tail(const std::string& session_id) {
 
 Result<uint64_t> Recordings::upload_tail(const std::string& node_id, const v1::UploadTailRequest& request) {
   const std::string& id = request.session_id();
+  if (!is_uuid(id)) return fail(Errc::kInvalid, "session_id is no UUID");
+  const Hold tree = lock_tree(id);
   const Result<SessionRecord> session = authorized_session(node_id, id);
   if (!session) return fail(session);
-  const Result<Hold> tree = hold_tree(id);
-  if (!tree) return fail(tree);
+  if (session->session.has_deletion()) return request.offset() + request.pieces().size();
+  if (Result<void> loaded = load_tree(id, *tree); !loaded) return fail(loaded);
   const Result<StoredTail> before = last_tail(id);
   if (!before) return fail(before);
   // A chunk of which the rest has come meanwhile, or another place than where we stand: the node goes on from there.
@@ -276,7 +297,7 @@ Result<uint64_t> Recordings::upload_tail(const std::string& node_id, const v1::U
     return fail(Errc::kInvalid, "the open chunk's pieces pass the limit of a chunk");
   StoredTail part{.chunk = before->chunk, .start = request.start(), .pieces = request.pieces(), .checkpoint = {}};
   if (!request.checkpoint().empty()) {
-    Result<std::string> note = cosigned(**tree, request, *before);
+    Result<std::string> note = cosigned(*tree, request, *before);
     if (!note) return fail(note);
     part.checkpoint = std::move(*note);
   }
@@ -284,14 +305,14 @@ Result<uint64_t> Recordings::upload_tail(const std::string& node_id, const v1::U
   if (!stored) return stored;
   if (session->session.command().empty()) {
     if (Result<void> learned =
-            learn_from_pieces(*session, (**tree).opening, before->chunk, before->pieces + part.pieces);
+            learn_from_pieces(*session, (*tree).opening, before->chunk, before->pieces + part.pieces);
         !learned)
       return fail(learned);
   }
   const Result<RecordingState> state = chunks_->state(id);
   // The session's last word comes after its last chunk.
   if (state && state->is_complete && !part.checkpoint.empty()) {
-    if (Result<void> proved = prove(id, **tree); !proved) return fail(proved);
+    if (Result<void> proved = prove(id, *tree); !proved) return fail(proved);
   }
   return stored;
 }
@@ -369,6 +390,9 @@ Result<uint64_t> Recordings::proof_bytes(const std::string& session_id) {
 }
 
 Result<std::string> Recordings::certificate_serial(const std::string& session_id) {
+  const Result<SessionRecord> session = store_->find_session(session_id);
+  if (!session) return fail(session);
+  if (session->session.has_deletion()) return session->certificate_serial;
   const Result<recorder::Opening> opening = read_stored_opening(*chunks_, session_id);
   if (!opening) return fail(opening);
   if (opening->certificate().empty()) return std::string();
@@ -392,16 +416,28 @@ Result<void> Recordings::reconcile() {
   if (!open) return fail(open);
   const Result<std::vector<std::string>> known = store_->session_ids("", UINT32_MAX);
   if (!known) return fail(known);
+  const Result<std::vector<std::string>> deleted = store_->deleted_recordings();
+  if (!deleted) return fail(deleted);
   const Result<std::vector<std::string>> stored = chunks_->session_ids();
   if (!stored) return fail(stored);
+  const std::set<std::string> with_tombstone(deleted->begin(), deleted->end());
+  for (const std::string& id : with_tombstone) derived_.forget(id);
+  std::set<std::string> left;
   const std::set<std::string> with_row(known->begin(), known->end());
   const std::set<std::string> incomplete(open->begin(), open->end());
   for (const std::string& id : *stored) {
+    if (with_tombstone.contains(id)) {
+      left.insert(id);
+      continue;
+    }
     const bool has_row = with_row.contains(id);
     if (has_row && !incomplete.contains(id)) continue;
     if (const Result<void> caught_up = reconcile_one(id, has_row); !caught_up)
       log_.error("recording.damaged", kv("session", id), kv_error(caught_up.error()));
   }
+  if (left.empty()) return {};
+  log_.warn("recording.erasing_rest", kv("recordings", left.size()));
+  std::ignore = erase(left);  // logged, and tried again
   return {};
 }
 

@@ -4,8 +4,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/recordings/chunk_store.h"
 #include "auth/recordings/cluster_keys.h"
@@ -15,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "recorder/derive/derived_cache.h"
 #include "recorder/chunk.h"
 
 namespace cairn::auth {
@@ -24,14 +27,24 @@ namespace cairn::auth {
 class Recordings {
  public:
   // What is handed in outlives it.
-  Recordings(Store* store, ChunkStore* chunks, const ClusterKeys* keys, const Clock* clock, Log log)
-      : store_(store), chunks_(chunks), keys_(keys), clock_(clock), log_(std::move(log)) {}
+  //   derived  what is kept there of a recording goes with it
+  Recordings(Store* store, ChunkStore* chunks, recorder::DerivedCache derived, const ClusterKeys* keys,
+             const Clock* clock, Log log)
+      : store_(store),
+        chunks_(chunks),
+        derived_(std::move(derived)),
+        keys_(keys),
+        clock_(clock),
+        log_(std::move(log)) {}
 
   // At start: brings the rows of all sessions that are not complete up to their recordings, and makes rows for
   // recordings that have none (a database restored from an older backup). A damaged recording is logged and left.
+  // Files of a recording that has a tombstone (a crash while it was deleted, an archive restored from an older backup)
+  // are deleted.
   Result<void> reconcile();
 
-  // Where an upload goes on.
+  // Where an upload goes on. Of a recording that has been deleted everything is here, for all that the node needs to
+  // know: `deletion` of its session says more.
   //   fails  kDenied: auth has not authorized this session for this node. kNotFound: no such session.
   Result<RecordingState> open_upload(const std::string& node_id, const std::string& session_id);
 
@@ -50,6 +63,24 @@ class Recordings {
   //            what is stored, or takes back what an earlier one said. kUnavailable: the disk refuses
   Result<uint64_t> upload_tail(const std::string& node_id, const v1::UploadTailRequest& request);
 
+  // What is to be deleted, and the event that tells of it; to its fields is added what will be left of the recording.
+  struct Removal {
+    std::string session_id;
+    v1::Deletion deletion;  // its root is filled in here
+    bool is_early = false;
+    AuditEvent event;
+  };
+  // Puts a tombstone in the recording's place, then deletes all that is stored of it. Once the tombstone stands there
+  // is no recording any more, whatever happens next: what a crash leaves of the files is deleted by reconcile().
+  //   fails  as Store::delete_recording; kNotFound: nothing was recorded. kUnavailable: the tombstone stands, and the
+  //          disk refuses to delete the files; erase_rest() tries again
+  Result<void> remove(Removal removal);
+  // The same of many, with one look at the folder. What cannot be deleted is logged and left.
+  //   returns  how many have a tombstone now
+  Result<size_t> remove(std::vector<Removal> removals);
+  // Deletes files that could not be deleted when their tombstone was written.
+  Result<void> erase_rest();
+
   Result<RecordingState> state(const std::string& session_id) { return chunks_->state(session_id); }
   // Up to `limit_bytes` of the recording from `offset`, its proof behind it.
   Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes);
@@ -63,6 +94,7 @@ class Recordings {
   Result<std::string> secret(const std::string& session_id);
 
  private:
+  Result<RecordingState> stand_of_upload(const std::string& node_id, const std::string& session_id);
   Result<SessionRecord> authorized_session(const std::string& node_id, const std::string& session_id);
   Result<void> check_chunk(const SessionRecord& session, const recorder::ChunkView& chunk, const RecordingTree& tree);
   Result<void> learn(const SessionRecord& session, const recorder::ChunkView& chunk, const RecordingTree& tree);
@@ -78,7 +110,7 @@ class Recordings {
   Result<StoredTail> last_tail(const std::string& session_id);
   Result<std::string> cosigned(const RecordingTree& tree, const v1::UploadTailRequest& request,
                                const StoredTail& before);
-  // The tree of a recording that is being uploaded, held by one at a time.
+  // The tree of a recording that is being uploaded, held by one at a time: who uploads, or deletes.
   struct Held {
     std::mutex mutex;
     RecordingTree tree;
@@ -88,17 +120,24 @@ class Recordings {
     std::unique_lock<std::mutex> lock;
     RecordingTree& operator*() const { return held->tree; }
   };
-  Result<Hold> hold_tree(const std::string& session_id);
+  Hold lock_tree(const std::string& session_id);
+  Result<void> load_tree(const std::string& session_id, RecordingTree& tree);
+  Result<void> bury(Removal& removal);
+  Result<Tombstone> tombstone_of(const SessionRecord& session);
+  Result<std::string> sealed_root(const std::string& session_id);
+  Result<void> erase(const std::set<std::string>& session_ids);
   Result<void> reconcile_one(const std::string& session_id, bool has_row);
   Result<void> add_row_from(const std::string& session_id, const recorder::Opening& opening);
 
   Store* store_;
   ChunkStore* chunks_;
+  recorder::DerivedCache derived_;
   const ClusterKeys* keys_;
   const Clock* clock_;
   Log log_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Held>> trees_;  // of recordings that are being uploaded
+  std::set<std::string> unerased_;                      // have a tombstone, and files that the disk kept
 };
 
 }  // namespace cairn::auth

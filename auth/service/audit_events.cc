@@ -61,6 +61,10 @@ AuditEvent event_by_stranger(std::string_view kind, std::string_view message, st
   return event_of(kind, false, message, fields);
 }
 
+AuditEvent event_by_rule(std::string_view rule, std::string_view kind, std::string_view message) {
+  return event_of(kind, true, message, {{"by", fmt::format("retention rule {}", rule)}, {"rule", rule}});
+}
+
 Events at(int64_t wall_ns, AuditEvent event) {
   event.set_wall_ns(wall_ns);
   Events events;

@@ -21,6 +21,9 @@ AuditEvent event_by(const Subject& who, std::string_view kind, bool success, std
 // Something that somebody did who has not proven who they are.
 AuditEvent event_by_stranger(std::string_view kind, std::string_view message, std::initializer_list<Field> fields = {});
 
+// Something that auth did because a retention rule says so.
+AuditEvent event_by_rule(std::string_view rule, std::string_view kind, std::string_view message);
+
 // One event as a list, with the time.
 Events at(int64_t wall_ns, AuditEvent event);
 

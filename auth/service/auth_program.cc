@@ -63,13 +63,14 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   Result<std::string> cosigner = issuer.cosigner_certificate(keys->signer_public_key());
   if (!cosigner) return fail(cosigner);
   keys->set_signer_certificate(std::move(*cosigner));
-  Recordings recordings(store, chunks, &*keys, clock, log);
-  if (Result<void> reconciled = recordings.reconcile(); !reconciled) return fail(reconciled, "recordings");
   Result<recorder::DerivedCache> derived = recorder::DerivedCache::open(options.data_dir / "derived");
   if (!derived) return fail(derived);
-  Derivations derivations(std::move(*derived), chunks, &recordings, log);
+  Recordings recordings(store, chunks, *derived, &*keys, clock, log);
+  if (Result<void> reconciled = recordings.reconcile(); !reconciled) return fail(reconciled, "recordings");
+  Derivations derivations(*derived, chunks, &recordings, log);
   Enrolment enrolment(store, &issuer, clock, log);
-  Service service(store, &recordings, &*keys, &issuer, &enrolment, &derivations, options.data_dir, clock, log);
+  Retention retention(store, &recordings, clock, log);
+  Service service(store, &recordings, &*keys, &issuer, &enrolment, &retention, &derivations, options.data_dir, clock, log);
   GrowthWatch growth;
   OpenConnections connections;
   // In this order: the pools finish what they have begun while there is a loop to bring it to; the loop's coroutines
@@ -81,6 +82,7 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   const ServerParts parts{.service = &service,
                           .enrolment = &enrolment,
                           .issuer = &issuer,
+                          .retention = &retention,
                           .growth = &growth,
                           .connections = &connections,
                           .disk = &disk,

@@ -18,6 +18,7 @@ constexpr std::chrono::minutes kIdleLimit{10};
 // No connection outlives a certificate by more than this.
 constexpr std::chrono::hours kConnectionLimit{12};
 constexpr std::chrono::milliseconds kLook{60'000};
+constexpr std::chrono::milliseconds kRetentionRound{10'000};
 constexpr uint32_t kMaxWaitMs = 30'000;
 constexpr size_t kMaxLoginsWaiting = 64;
 
@@ -77,6 +78,7 @@ void AuthServer::start() {
   asio::co_spawn(executor_, accept_network(), or_die());
   asio::co_spawn(executor_, accept_admin(), or_die());
   asio::co_spawn(executor_, keep_identity(), or_die());
+  asio::co_spawn(executor_, keep_recordings(), or_die());
 }
 
 void AuthServer::stop() {
@@ -92,6 +94,18 @@ awaitable<void> AuthServer::keep_identity() {
     if (parts_.clock->wall_s() < renew_at_wall_s_) continue;
     if (const Result<void> renewed = renew_identity(); !renewed)
       log_.error("auth.not_renewed", kv_error(renewed.error()));
+  }
+}
+
+// As long as retention rules say, and no longer.
+awaitable<void> AuthServer::keep_recordings() {
+  while (!is_stopped_) {
+    auto round = [retention = parts_.retention] {
+      retention->run_round();
+      return true;
+    };
+    std::ignore = co_await parts_.disk->run(std::move(round));
+    co_await sleep_for(kRetentionRound);
   }
 }
 

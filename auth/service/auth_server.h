@@ -11,6 +11,7 @@
 #include "auth/service/enrolment.h"
 #include "auth/service/issuer.h"
 #include "auth/service/open_connections.h"
+#include "auth/service/retention.h"
 #include "auth/service/service.h"
 #include "base/async.h"
 #include "base/clock.h"
@@ -27,6 +28,7 @@ struct ServerParts {
   Service* service;
   Enrolment* enrolment;
   const Issuer* issuer;
+  Retention* retention;
   GrowthWatch* growth;
   OpenConnections* connections;
   WorkPool* disk;       // SQL and fsync
@@ -54,6 +56,7 @@ class AuthServer {
  private:
   Result<void> renew_identity();
   awaitable<void> keep_identity();
+  awaitable<void> keep_recordings();
   awaitable<void> accept_network();
   awaitable<void> accept_admin();
   awaitable<void> serve(tunnel::Socket socket);

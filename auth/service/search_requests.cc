@@ -74,7 +74,7 @@ Result<void> Service::search_sessions(SessionQuery query, SearchPosition positio
     const bool is_awaited = position.session_id.empty() || position.session_id == session.id();
     if (!is_awaited && ++moved > kMaxMoved)
       return fail(Errc::kNotFound, "the session at which the search was to go on is gone; begin anew");
-    if (is_awaited && !search.add(session, position)) {
+    if (is_awaited && !session.has_deletion() && !search.add(session, position)) {
       position.sessions = query.page_token;
       position.session_id = session.id();
       next_page_token = position.token();

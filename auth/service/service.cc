@@ -88,7 +88,7 @@ Service::Answer Service::dispatch(const Subject& caller, const v1::Request& requ
     case v1::Request::kRenew: return renew(caller, request.renew());
     case v1::Request::kAuthorizeSession: return authorize_session(caller, request.authorize_session());
     case v1::Request::kAppendAudit: return append_audit(caller, request.append_audit());
-    case v1::Request::kOpenUpload: return open_upload(caller, request.open_upload());
+    case v1::Request::kOpenUpload: return open_upload(caller, request.open_upload(), conversation);
     case v1::Request::kUploadChunk: return upload_chunk(caller, request.upload_chunk());
     case v1::Request::kUploadTail: return upload_tail(caller, request.upload_tail());
     case v1::Request::kListSessions: return list_sessions(caller, request.list_sessions());
@@ -116,6 +116,19 @@ Service::Answer Service::dispatch_to_people(const Subject& caller, const v1::Req
     case v1::Request::kDeleteRole: return delete_role(caller, request.delete_role());
     case v1::Request::kDeleteNode: return delete_node(caller, request.delete_node());
     case v1::Request::kReadAuditTree: return read_audit_tree(caller, request.read_audit_tree());
+    default: return dispatch_to_archivists(caller, request);
+  }
+}
+
+Service::Answer Service::dispatch_to_archivists(const Subject& caller, const v1::Request& request) {
+  switch (request.kind_case()) {
+    case v1::Request::kHoldRecording: return hold_recording(caller, request.hold_recording());
+    case v1::Request::kReleaseRecording: return release_recording(caller, request.release_recording());
+    case v1::Request::kDeleteRecording: return delete_recording(caller, request.delete_recording());
+    case v1::Request::kPutRetentionRule: return put_retention_rule(caller, request.put_retention_rule());
+    case v1::Request::kListRetentionRules: return list_retention_rules(caller);
+    case v1::Request::kDeleteRetentionRule: return delete_retention_rule(caller, request.delete_retention_rule());
+    case v1::Request::kReapplyRetention: return reapply_retention(caller, request.reapply_retention());
     default: return fail(Errc::kInternal, "a request without a handler");
   }
 }

@@ -13,6 +13,7 @@
 #include "auth/service/enrolment.h"
 #include "auth/service/issuer.h"
 #include "auth/service/recording_search.h"
+#include "auth/service/retention.h"
 #include "auth/store/store.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,6 +25,7 @@ namespace cairn::auth {
 // What is remembered between the requests of one connection.
 struct Conversation {
   std::set<std::string> recordings_read;  // each is in the audit log once
+  std::set<std::string> late_uploads;     // likewise
 };
 
 // cairn-auth/1: what each request does. Every request is checked, authorized, carried out and audited here; how it came
@@ -33,13 +35,14 @@ class Service {
   // What is handed in outlives it.
   //   data_dir  where the last signature of the audit log lies
   Service(Store* store, Recordings* recordings, const ClusterKeys* keys, const Issuer* issuer, Enrolment* enrolment,
-          Derivations* derivations, const std::filesystem::path& data_dir, const Clock* clock, Log log)
+          Retention* retention, Derivations* derivations, const std::filesystem::path& data_dir, const Clock* clock, Log log)
       : audit_head_(data_dir / "audit.head", store, keys, clock),
         store_(store),
         recordings_(recordings),
         keys_(keys),
         issuer_(issuer),
         enrolment_(enrolment),
+        retention_(retention),
         derivations_(derivations),
         clock_(clock),
         log_(std::move(log)) {}
@@ -54,6 +57,7 @@ class Service {
   Result<void> recognise(const Subject& caller);
   Answer dispatch(const Subject& caller, const v1::Request& request, Conversation& conversation);
   Answer dispatch_to_people(const Subject& caller, const v1::Request& request);
+  Answer dispatch_to_archivists(const Subject& caller, const v1::Request& request);
 
   // node_requests.cc
   Answer heartbeat(const Subject& caller, const v1::HeartbeatRequest& request);
@@ -70,12 +74,13 @@ class Service {
   Result<void> deny_session(const Subject& caller, const v1::AuthorizeSessionRequest& request, const std::string& user,
                             const Error& why);
   Answer list_sessions(const Subject& caller, const v1::ListSessionsRequest& request);
-  Answer open_upload(const Subject& caller, const v1::OpenUploadRequest& request);
+  Answer open_upload(const Subject& caller, const v1::OpenUploadRequest& request, Conversation& conversation);
+  Result<void> note_late_upload(const Subject& caller, const std::string& session_id, Conversation& conversation);
   Answer upload_chunk(const Subject& caller, const v1::UploadChunkRequest& request);
   Answer upload_tail(const Subject& caller, const v1::UploadTailRequest& request);
   Answer read_recording(const Subject& caller, const v1::ReadRecordingRequest& request, Conversation& conversation);
   Result<std::string> session_called(const std::string& prefix);
-  //   fails  kDenied: the caller may not see it
+  //   fails  kDenied: the caller may not see it. kNotFound: there is none, or its recording has been deleted
   Result<v1::Session> visible_session(const Subject& caller, const std::string& prefix);
   Result<void> limit_to_visible(const Subject& caller, SessionQuery& query);
   Result<void> note_reading(const Subject& caller, const v1::Session& session, Conversation& conversation);
@@ -102,6 +107,16 @@ class Service {
   Answer list_tokens(const Subject& caller);
   Answer delete_token(const Subject& caller, const v1::DeleteTokenRequest& request);
 
+  // retention_requests.cc
+  Answer hold_recording(const Subject& caller, const v1::HoldRecordingRequest& request);
+  Answer release_recording(const Subject& caller, const v1::ReleaseRecordingRequest& request);
+  Answer delete_recording(const Subject& caller, const v1::DeleteRecordingRequest& request);
+  Answer put_retention_rule(const Subject& caller, const v1::PutRetentionRuleRequest& request);
+  Answer list_retention_rules(const Subject& caller);
+  Answer delete_retention_rule(const Subject& caller, const v1::DeleteRetentionRuleRequest& request);
+  Answer reapply_retention(const Subject& caller, const v1::ReapplyRetentionRequest& request);
+  Result<v1::Session> recording_named(const std::string& prefix);
+
   // audit_requests.cc
   Answer read_audit_tree(const Subject& caller, const v1::ReadAuditTreeRequest& request);
   Answer search_audit(const Subject& caller, const v1::SearchAuditRequest& request);
@@ -118,6 +133,7 @@ class Service {
   const ClusterKeys* keys_;
   const Issuer* issuer_;
   Enrolment* enrolment_;
+  Retention* retention_;
   Derivations* derivations_;
   const Clock* clock_;
   Log log_;

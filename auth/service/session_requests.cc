@@ -66,6 +66,13 @@ Service::Answer Service::grant_session(const Subject& caller, const v1::Authoriz
   record.session.set_node_name(host->node.name());
   record.session.set_client_address(request.client_address());
   record.session.set_start_wall_s(clock_->wall_s());
+  record.node_labels = {host->node.labels().begin(), host->node.labels().end()};
+  const Result<std::vector<v1::Role>> roles = store_->roles_of(user);
+  if (!roles) return fail(roles);
+  for (const v1::Role& role : *roles) record.user_roles.push_back(role.name());
+  const Result<KeepPromise> promise = retention_->promise(record);
+  if (!promise) return fail(promise);
+  record.promise = *promise;
   AuditEvent event = session_event(caller, request, user, "session.start", true,
                                    fmt::format("{} may log in as {} on {}", user, request.login(), host->node.name()));
   if (Result<void> added = store_->add_session(record, at(clock_->wall_ns(), std::move(event))); !added)
@@ -115,7 +122,7 @@ Service::Answer Service::list_sessions(const Subject& caller, const v1::ListSess
   v1::ListSessionsResponse& list = *response.mutable_list_sessions();
   list.set_next_page_token(page->next_page_token);
   for (v1::Session& session : page->rows) {
-    if (!session.recording_complete()) {
+    if (!session.recording_complete() && !session.has_deletion()) {
       // A damaged recording must not hide the list of the others.
       const RecordingState state = recordings_->state(session.id()).value_or(RecordingState());
       session.set_recording_bytes(state.bytes);
@@ -126,10 +133,28 @@ Service::Answer Service::list_sessions(const Subject& caller, const v1::ListSess
   return response;
 }
 
-Service::Answer Service::open_upload(const Subject& caller, const v1::OpenUploadRequest& request) {
+// A node that had no answer the last time, or comes back with what was deleted meanwhile: it may forget its copy, and
+// that is on record.
+Result<void> Service::note_late_upload(const Subject& caller, const std::string& session_id,
+                                       Conversation& conversation) {
+  const Result<SessionRecord> session = store_->find_session(session_id);
+  if (!session) return fail(session);
+  if (!session->session.has_deletion() || conversation.late_uploads.contains(session_id)) return {};
+  AuditEvent event = event_by(caller, "recording.late", true,
+                              fmt::format("{} had a recording that {}; it was told to forget it", caller.text(),
+                                          deletion_text(session->session)));
+  event.set_session_id(session_id);
+  if (Result<void> noted = store_->append_audit(at(clock_->wall_ns(), std::move(event))); !noted) return noted;
+  if (conversation.late_uploads.size() < kMaxRecordingsRemembered) conversation.late_uploads.insert(session_id);
+  return {};
+}
+
+Service::Answer Service::open_upload(const Subject& caller, const v1::OpenUploadRequest& request,
+                                     Conversation& conversation) {
   if (const auto allowed = authorize(caller, ServeSessions{}, *store_); !allowed) return fail(allowed);
   const Result<RecordingState> state = recordings_->open_upload(caller.id, request.session_id());
   if (!state) return fail(state);
+  if (Result<void> noted = note_late_upload(caller, request.session_id(), conversation); !noted) return fail(noted);
   v1::Response response;
   response.mutable_open_upload()->set_durable_chunks(state->chunks);
   response.mutable_open_upload()->set_durable_bytes(state->bytes);
@@ -184,6 +209,8 @@ Result<v1::Session> Service::visible_session(const Subject& caller, const std::s
   if (!record) return fail(record);
   if (const auto allowed = authorize(caller, SeeSession{.user = record->session.user()}, *store_); !allowed)
     return fail(allowed);
+  if (record->session.has_deletion())
+    return fail(Errc::kNotFound, fmt::format("the recording of session {} {}", *id, deletion_text(record->session)));
   return std::move(record->session);
 }
 

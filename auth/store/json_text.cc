@@ -24,8 +24,10 @@ std::string json_of(const google::protobuf::Map<std::string, std::string>& label
 }
 
 std::string json_of(const google::protobuf::RepeatedPtrField<std::string>& list) {
-  return dump(json(std::vector<std::string>(list.begin(), list.end())));
+  return json_of(std::vector<std::string>(list.begin(), list.end()));
 }
+
+std::string json_of(const std::vector<std::string>& list) { return dump(json(list)); }
 
 Result<Labels> labels_from_json(const std::string& text) {
   const json value = json::parse(text, nullptr, false);

@@ -16,6 +16,7 @@ namespace cairn::auth {
 std::string json_of(const Labels& labels);
 std::string json_of(const google::protobuf::Map<std::string, std::string>& labels);
 std::string json_of(const google::protobuf::RepeatedPtrField<std::string>& list);
+std::string json_of(const std::vector<std::string>& list);
 //   fails  kCorrupt: the text is not of that form
 Result<Labels> labels_from_json(const std::string& text);
 Result<std::vector<std::string>> list_from_json(const std::string& text);

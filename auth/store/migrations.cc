@@ -117,6 +117,34 @@ const std::vector<Migration>& all() {
                 hash TEXT NOT NULL,
                 PRIMARY KEY (level, place)))",
        }},
+      {5,
+       "what becomes of recordings: legal holds, tombstones, retention",
+       {
+           "ALTER TABLE sessions ADD COLUMN hold_wall_s BIGINT NOT NULL DEFAULT 0",
+           "ALTER TABLE sessions ADD COLUMN hold_by TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE sessions ADD COLUMN hold_reason TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE sessions ADD COLUMN deleted_wall_s BIGINT NOT NULL DEFAULT 0",
+           "ALTER TABLE sessions ADD COLUMN deleted_by TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE sessions ADD COLUMN deleted_rule TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE sessions ADD COLUMN deleted_reason TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE sessions ADD COLUMN recording_root TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE sessions ADD COLUMN certificate_serial TEXT NOT NULL DEFAULT ''",
+           // What retention rules look at, as it was when the session began.
+           "ALTER TABLE sessions ADD COLUMN node_labels TEXT NOT NULL DEFAULT '{}'",
+           "ALTER TABLE sessions ADD COLUMN user_roles TEXT NOT NULL DEFAULT '[]'",
+           "ALTER TABLE sessions ADD COLUMN keep_s BIGINT NOT NULL DEFAULT 0",
+           "ALTER TABLE sessions ADD COLUMN keep_rule TEXT NOT NULL DEFAULT ''",
+           "CREATE INDEX sessions_deleted ON sessions (id) WHERE deleted_wall_s <> 0",
+           R"(CREATE INDEX sessions_expiring ON sessions ((end_wall_s + keep_s))
+                WHERE keep_rule <> '' AND end_wall_s <> 0 AND has_begun = 1 AND deleted_wall_s = 0 AND hold_wall_s = 0)",
+           R"(CREATE TABLE retention_rules (
+                name TEXT PRIMARY KEY,
+                node_labels TEXT NOT NULL,
+                logins TEXT NOT NULL,
+                roles TEXT NOT NULL,
+                users TEXT NOT NULL,
+                keep_s BIGINT NOT NULL))",
+       }},
   };
   return list;
 }

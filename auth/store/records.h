@@ -43,9 +43,37 @@ struct JoinRecord {
   int64_t now_wall_s = 0;
 };
 
+// As good as never to end, and a sum with any time is a number still.
+constexpr int64_t kKeepForeverS = int64_t{1000} * 365 * 86'400;
+
+// How long a recording is kept after its session's end.
+struct KeepPromise {
+  int64_t keep_s = 0;     // at least; 0: nothing is promised
+  std::string rule = {};  // that deletes it then; empty: nobody does
+  bool operator==(const KeepPromise&) const = default;
+};
+
 struct SessionRecord {
   v1::Session session = {};
   int64_t authorized_wall_ns = 0;  // sessions are listed in this order
+  // When it began, for retention rules.
+  Labels node_labels = {};
+  std::vector<std::string> user_roles = {};
+  KeepPromise promise = {};
+  std::string certificate_serial = {};  // hexadecimal; known here once its recording has been deleted
+};
+
+// "was deleted 2026-11-21T14:00:00Z by user alice (REASON)", of a session that has a deletion.
+std::string deletion_text(const v1::Session& session);
+
+// What is to be left of a recording.
+struct Tombstone {
+  std::string session_id = {};
+  v1::Deletion deletion = {};
+  uint64_t bytes = 0;
+  uint64_t chunks = 0;
+  std::string certificate_serial = {};
+  bool is_early = false;  // though a longer time was promised
 };
 
 struct SessionQuery {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -46,6 +47,17 @@ class SqlStore final : public Store {
   Result<void> begin_session(const std::string& id, int64_t start_wall_s, const std::string& command) override;
   Result<void> end_session(const std::string& id, const SessionEnd& end, const Events& events) override;
   Result<std::vector<std::string>> incomplete_sessions() override;
+  Result<std::vector<SessionRecord>> sessions_after(const std::string& after, uint32_t limit) override;
+
+  Result<void> hold_recording(const std::string& id, const v1::Hold& hold, const Events& events) override;
+  Result<void> release_recording(const std::string& id, const Events& events) override;
+  Result<void> delete_recording(const Tombstone& tombstone, const Events& events) override;
+  Result<std::vector<std::string>> deleted_recordings() override;
+  Result<void> put_retention_rule(const v1::RetentionRule& rule, const Events& events) override;
+  Result<std::vector<v1::RetentionRule>> list_retention_rules() override;
+  Result<void> delete_retention_rule(const std::string& name, const Events& events) override;
+  Result<void> set_promises(const std::map<std::string, KeepPromise>& by_session) override;
+  Result<std::vector<SessionRecord>> expired_recordings(int64_t now_wall_s, uint32_t limit) override;
 
   Result<void> append_audit(const Events& events) override;
   Result<Page<AuditEvent>> search_audit(const AuditQuery& query) override;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,30 @@ class Store {
   // Its recording is complete. Does nothing, and stores no events, when that is known already.
   virtual Result<void> end_session(const std::string& id, const SessionEnd& end, const Events& events) = 0;
   virtual Result<std::vector<std::string>> incomplete_sessions() = 0;
+
+  // Those whose recording has not been deleted, by id, from the one behind `after` on.
+  virtual Result<std::vector<SessionRecord>> sessions_after(const std::string& after, uint32_t limit) = 0;
+
+  // ---- what becomes of recordings
+
+  // All fail with kNotFound on an unknown session, and with kAlreadyExists when the recording has been deleted; the
+  // sentence says when, by whom and why.
+
+  //   fails  kAlreadyExists: held already; the sentence says by whom
+  virtual Result<void> hold_recording(const std::string& id, const v1::Hold& hold, const Events& events) = 0;
+  //   fails  kInvalid: not held
+  virtual Result<void> release_recording(const std::string& id, const Events& events) = 0;
+  // From then on there is a tombstone in the recording's place.
+  //   fails  kDenied: a legal hold, or a promise to keep it for longer (unless it is_early). kInvalid: it is still live
+  virtual Result<void> delete_recording(const Tombstone& tombstone, const Events& events) = 0;
+  virtual Result<std::vector<std::string>> deleted_recordings() = 0;
+
+  virtual Result<void> put_retention_rule(const v1::RetentionRule& rule, const Events& events) = 0;
+  virtual Result<std::vector<v1::RetentionRule>> list_retention_rules() = 0;  // by name
+  virtual Result<void> delete_retention_rule(const std::string& name, const Events& events) = 0;
+  virtual Result<void> set_promises(const std::map<std::string, KeepPromise>& by_session) = 0;
+  // Those that a rule is to delete by now, longest overdue first: ended, not held, their promise over.
+  virtual Result<std::vector<SessionRecord>> expired_recordings(int64_t now_wall_s, uint32_t limit) = 0;
 
   // ---- audit log
 

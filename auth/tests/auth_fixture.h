@@ -91,6 +91,7 @@ struct Auth {
   // As after a restart.
   void open() {
     service.reset();
+    retention.reset();
     enrolment.reset();
     derivations.reset();
     recordings.reset();
@@ -103,12 +104,13 @@ struct Auth {
     issuer = std::make_unique<Issuer>(authorities.get(), cluster, Lifetimes{}, &clock);
     keys = std::make_unique<ClusterKeys>(ClusterKeys::open(folder.path() / "ca", cluster, recipients).value());
     keys->set_signer_certificate(issuer->cosigner_certificate(keys->signer_public_key()).value());
-    recordings = std::make_unique<Recordings>(store.get(), chunks.get(), keys.get(), &clock, log);
-    derivations = std::make_unique<Derivations>(recorder::DerivedCache::open(folder.path() / "derived").value(),
-                                                chunks.get(), recordings.get(), log);
+    const auto derived = recorder::DerivedCache::open(folder.path() / "derived").value();
+    recordings = std::make_unique<Recordings>(store.get(), chunks.get(), derived, keys.get(), &clock, log);
+    derivations = std::make_unique<Derivations>(derived, chunks.get(), recordings.get(), log);
     enrolment = std::make_unique<Enrolment>(store.get(), issuer.get(), &clock, log);
+    retention = std::make_unique<Retention>(store.get(), recordings.get(), &clock, log);
     service = std::make_unique<Service>(store.get(), recordings.get(), keys.get(), issuer.get(), enrolment.get(),
-                                        derivations.get(), folder.path(), &clock, log);
+                                        retention.get(), derivations.get(), folder.path(), &clock, log);
   }
 
   v1::Response ask(const Subject& who, const v1::Request& request) { return service->answer(who, request, talk); }
@@ -214,6 +216,7 @@ struct Auth {
   std::unique_ptr<Derivations> derivations;
   std::unique_ptr<Issuer> issuer;
   std::unique_ptr<Enrolment> enrolment;
+  std::unique_ptr<Retention> retention;
   std::unique_ptr<Service> service;
   Conversation talk;
 };

@@ -155,7 +155,8 @@ TEST_F(People, AreToldOfASlipInAVerb) {
   request.mutable_put_role()->mutable_role()->set_name("x");
   request.mutable_put_role()->mutable_role()->add_verbs("adit");
   EXPECT_EQ(auth_.as_root(request).error().message(),
-            "verb \"adit\" is none of tokens, users, nodes, audit, recordings, *; did you mean \"audit\"?");
+            "verb \"adit\" is none of tokens, users, nodes, audit, recordings, holds, deletion, retention, keys, *; "
+            "did you mean \"audit\"?");
   request.mutable_put_role()->mutable_role()->clear_verbs();
   request.mutable_put_role()->mutable_role()->add_logins("*");
   EXPECT_THAT(auth_.as_root(request).error().message(), HasSubstr("login"));

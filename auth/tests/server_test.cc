@@ -38,6 +38,7 @@ class AuthOnLoopback : public testing::Test {
     return {.service = auth_.service.get(),
             .enrolment = auth_.enrolment.get(),
             .issuer = auth_.issuer.get(),
+            .retention = auth_.retention.get(),
             .growth = &growth_,
             .connections = &connections_,
             .disk = &disk_,
