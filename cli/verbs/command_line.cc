@@ -51,6 +51,7 @@ void add_all(CLI::App& app, Command& command) {
   add_token_verbs(app, command);
   add_user_verbs(app, command);
   add_role_verbs(app, command);
+  add_retention_verbs(app, command);
   add_version_verb(app, command);
 }
 

@@ -20,6 +20,28 @@
 namespace cairn::cli {
 namespace {
 
+std::string by_and_why(std::string_view by, std::string_view reason) { return fmt::format("by {} ({})", by, reason); }
+
+// What is to become of it, or has.
+std::string kept_text(const auth::v1::Session& session) {
+  if (session.has_deletion()) {
+    const auth::v1::Deletion& deletion = session.deletion();
+    const std::string by = deletion.rule().empty() ? deletion.by() : "retention rule " + deletion.rule();
+    return fmt::format("deleted {} {}", format_utc(deletion.wall_s()), by_and_why(by, deletion.reason()));
+  }
+  if (session.has_hold()) {
+    return fmt::format("held since {} {}", format_utc(session.hold().since_wall_s()),
+                       by_and_why(session.hold().by(), session.hold().reason()));
+  }
+  if (session.keep_until_wall_s() == 0) return "";
+  return session.keep_until_wall_s() < 0 ? "forever" : "until " + format_utc(session.keep_until_wall_s());
+}
+
+std::string state_text(const auth::v1::Session& session) {
+  if (session.has_deletion()) return "deleted";
+  return session.recording_complete() ? session.end_reason() : "live";
+}
+
 Result<int> list(const Context& context, const SessionQuery& query) {
   Result<std::vector<auth::v1::Session>> sessions = list_sessions(context, query);
   if (!sessions) return fail(sessions);
@@ -28,11 +50,11 @@ Result<int> list(const Context& context, const SessionQuery& query) {
     if (const Result<void> printed = print_json(to_json_array(*sessions)); !printed) return fail(printed);
     return kExitOk;
   }
-  Table table({"SESSION", "RECORDING", "SIZE", "CHUNKS", "USER", "NODE", "START"});
+  Table table({"SESSION", "RECORDING", "SIZE", "CHUNKS", "USER", "NODE", "START", "KEPT"});
   for (const auth::v1::Session& session : *sessions) {
-    table.add({session.id(), session.recording_complete() ? session.end_reason() : "live",
-               format_bytes(session.recording_bytes()), std::to_string(session.recording_chunks()), session.user(),
-               session.node_name(), format_utc(session.start_wall_s())});
+    table.add({session.id(), state_text(session), format_bytes(session.recording_bytes()),
+               std::to_string(session.recording_chunks()), session.user(), session.node_name(),
+               format_utc(session.start_wall_s()), kept_text(session)});
   }
   if (const Result<void> printed = print_text(table.text()); !printed) return fail(printed);
   return kExitOk;
@@ -77,7 +99,8 @@ Result<int> print_trust(const Context& context) {
 }  // namespace
 
 void add_recording_verbs(CLI::App& app, Command& command) {
-  CLI::App* recordings = add_verb(app, "recordings", "List, fetch and verify recordings", "cairn recordings ls");
+  CLI::App* recordings =
+      add_verb(app, "recordings", "List, fetch, verify, hold and delete recordings", "cairn recordings ls");
   recordings->require_subcommand(1);
   auto query = std::make_shared<SessionQuery>();
   CLI::App* ls = add_verb(*recordings, "ls", "List the recordings that auth holds, newest first",
@@ -86,6 +109,7 @@ void add_recording_verbs(CLI::App& app, Command& command) {
   add_format(ls, command);
   ls->callback([&command, query] { command.run = [&command, query] { return list(command.context, *query); }; });
 
+  add_recording_fate_verbs(*recordings, command);
   add_verify_verb(*recordings, command);
   add_export_verb(*recordings, command);
   add_grep_verb(*recordings, command);

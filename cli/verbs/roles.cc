@@ -71,7 +71,9 @@ void add_add(CLI::App& roles, Command& command) {
   verb->add_option("--logins", options->logins, "a,b: accounts that it may become")->delimiter(',');
   verb->add_option("--node-labels", options->node_labels,
                    "a=b,c=d: all must match; the value * matches any, *=* every node [no node]");
-  verb->add_option("--verbs", options->verbs, "tokens, users, nodes, audit, recordings, *: what it may administer")
+  verb->add_option(
+          "--verbs", options->verbs,
+          "tokens, users, nodes, audit, recordings, holds, deletion, retention, keys, *: what it may administer")
       ->delimiter(',');
   verb->add_flag("--require-kernel-events", options->requires_kernel_events,
                  "no session on a node that cannot capture kernel events");

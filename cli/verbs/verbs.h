@@ -13,15 +13,17 @@ void add_proxy_verbs(CLI::App& app, Command& command);  // proxy ssh
 void add_known_hosts_verb(CLI::App& app, Command& command);
 void add_session_verbs(CLI::App& app, Command& command);  // sessions ls
 void add_recording_verbs(CLI::App& app, Command& command);
+void add_recording_fate_verbs(CLI::App& recordings, Command& command);  // hold, release, rm
 void add_export_verb(CLI::App& recordings, Command& command);
 void add_grep_verb(CLI::App& recordings, Command& command);
 void add_verify_verb(CLI::App& recordings, Command& command);
 void add_play_verb(CLI::App& app, Command& command);
 void add_audit_verbs(CLI::App& app, Command& command);  // audit search
 void add_verify_audit_verb(CLI::App& audit, Command& command);
-void add_token_verbs(CLI::App& app, Command& command);  // tokens add, ls, rm
-void add_user_verbs(CLI::App& app, Command& command);   // users add, ls, rm, passwd
-void add_role_verbs(CLI::App& app, Command& command);   // roles add, ls, rm
+void add_token_verbs(CLI::App& app, Command& command);      // tokens add, ls, rm
+void add_user_verbs(CLI::App& app, Command& command);       // users add, ls, rm, passwd
+void add_role_verbs(CLI::App& app, Command& command);       // roles add, ls, rm
+void add_retention_verbs(CLI::App& app, Command& command);  // retention add, ls, rm, reapply
 void add_version_verb(CLI::App& app, Command& command);
 
 }  // namespace cairn::cli
