@@ -127,7 +127,7 @@ Service::Answer Service::find_moment(const Subject& caller, const v1::FindMoment
                                      Conversation& conversation) {
   const Result<v1::Session> session = visible_session(caller, request.session_id());
   if (!session) return fail(session);
-  if (Result<void> noted = note_reading(caller, *session, conversation); !noted) return fail(noted);
+  if (Result<void> noted = note_reading(caller, *session, "", "", conversation); !noted) return fail(noted);
   const Result<recorder::Derived> derived = derivations_->read(session->id(), false, after(kPatience));
   if (!derived) return fail(derived);
   Result<std::optional<recorder::Moment>> moment =

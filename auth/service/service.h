@@ -24,7 +24,7 @@ namespace cairn::auth {
 
 // What is remembered between the requests of one connection.
 struct Conversation {
-  std::set<std::string> recordings_read;  // each is in the audit log once
+  std::set<std::string> recordings_read;  // and what for; each is in the audit log once
   std::set<std::string> late_uploads;     // likewise
 };
 
@@ -83,7 +83,8 @@ class Service {
   //   fails  kDenied: the caller may not see it. kNotFound: there is none, or its recording has been deleted
   Result<v1::Session> visible_session(const Subject& caller, const std::string& prefix);
   Result<void> limit_to_visible(const Subject& caller, SessionQuery& query);
-  Result<void> note_reading(const Subject& caller, const v1::Session& session, Conversation& conversation);
+  Result<void> note_reading(const Subject& caller, const v1::Session& session, const std::string& purpose,
+                            const std::string& form, Conversation& conversation);
 
   // search_requests.cc
   Answer search_recordings(const Subject& caller, const v1::SearchRecordingsRequest& request);

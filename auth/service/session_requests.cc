@@ -17,6 +17,8 @@ constexpr uint32_t kMaxReadBytes = 1 << 20;
 constexpr size_t kMinPrefixChars = 4;
 constexpr size_t kUuidChars = 36;
 constexpr size_t kMaxRecordingsRemembered = 1000;
+constexpr size_t kMaxPurposeChars = 32;
+constexpr std::string_view kWordChars = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 AuditEvent session_event(const Subject& node, const v1::AuthorizeSessionRequest& request, const std::string& user,
                          std::string_view kind, bool success, std::string_view message) {
@@ -66,10 +68,11 @@ Service::Answer Service::grant_session(const Subject& caller, const v1::Authoriz
   record.session.set_node_name(host->node.name());
   record.session.set_client_address(request.client_address());
   record.session.set_start_wall_s(clock_->wall_s());
-  record.node_labels = {host->node.labels().begin(), host->node.labels().end()};
+  record.node_labels.emplace(host->node.labels().begin(), host->node.labels().end());
   const Result<std::vector<v1::Role>> roles = store_->roles_of(user);
   if (!roles) return fail(roles);
-  for (const v1::Role& role : *roles) record.user_roles.push_back(role.name());
+  std::vector<std::string>& role_names = record.user_roles.emplace();
+  for (const v1::Role& role : *roles) role_names.push_back(role.name());
   const Result<KeepPromise> promise = retention_->promise(record);
   if (!promise) return fail(promise);
   record.promise = *promise;
@@ -214,18 +217,30 @@ Result<v1::Session> Service::visible_session(const Subject& caller, const std::s
   return std::move(record->session);
 }
 
-// On record before the first byte is given, once in a conversation.
-Result<void> Service::note_reading(const Subject& caller, const v1::Session& session, Conversation& conversation) {
-  if (conversation.recordings_read.contains(session.id())) return {};
+// On record before the first byte is given, once in a conversation for each purpose; none is part of any other.
+Result<void> Service::note_reading(const Subject& caller, const v1::Session& session, const std::string& purpose,
+                                   const std::string& form, Conversation& conversation) {
+  for (const std::string& word : {purpose, form}) {
+    if (word.size() > kMaxPurposeChars || word.find_first_not_of(kWordChars) != std::string::npos)
+      return fail(Errc::kInvalid,
+                  fmt::format("purpose and form are words of at most {} of a-z and 0-9", kMaxPurposeChars));
+  }
+  std::set<std::string>& noted_before = conversation.recordings_read;
+  const std::string reading = fmt::format("{} {} {}", session.id(), purpose, form);
+  const auto any = noted_before.lower_bound(session.id());
+  const bool is_part = purpose.empty() && any != noted_before.end() && any->starts_with(session.id());
+  if (is_part || noted_before.contains(reading)) return {};
   AuditEvent event = event_by(
       caller, "recording.read", true,
       fmt::format("{} read the recording of {}'s session on {}", caller.text(), session.user(), session.node_name()),
       {{"owner", session.user()}});
+  if (!purpose.empty()) (*event.mutable_fields())["purpose"] = purpose;
+  if (!form.empty()) (*event.mutable_fields())["form"] = form;
   event.set_session_id(session.id());
   event.set_node_id(session.node_id());
   event.set_node_name(session.node_name());
   if (Result<void> noted = store_->append_audit(at(clock_->wall_ns(), std::move(event))); !noted) return noted;
-  if (conversation.recordings_read.size() < kMaxRecordingsRemembered) conversation.recordings_read.insert(session.id());
+  if (noted_before.size() < kMaxRecordingsRemembered) noted_before.insert(reading);
   return {};
 }
 
@@ -235,7 +250,8 @@ Service::Answer Service::read_recording(const Subject& caller, const v1::ReadRec
   if (!visible) return fail(visible);
   const v1::Session& session = *visible;
   const std::string& id = session.id();
-  if (Result<void> noted = note_reading(caller, session, conversation); !noted) return fail(noted);
+  if (Result<void> noted = note_reading(caller, session, request.purpose(), request.form(), conversation); !noted)
+    return fail(noted);
   const size_t limit = request.limit() == 0 ? kDefaultReadBytes : std::min(request.limit(), kMaxReadBytes);
   Result<std::string> bytes = recordings_->read(id, request.offset(), limit);
   if (!bytes) return fail(bytes);

@@ -18,10 +18,19 @@ bool is_worth_another_try(const Error& error) {
 
 }  // namespace
 
-Result<std::unique_ptr<AuthSource>> AuthSource::open(Open open_auth, std::string session, recorder::Unlock unlock) {
-  std::unique_ptr<AuthSource> source(new AuthSource(std::move(open_auth), std::move(session), std::move(unlock)));
+auth::v1::Request AuthSource::read_request() const {
   auth::v1::Request request;
-  request.mutable_read_recording()->set_session_id(source->session_);
+  request.mutable_read_recording()->set_session_id(session_);
+  request.mutable_read_recording()->set_purpose(reading_.purpose);
+  request.mutable_read_recording()->set_form(reading_.form);
+  return request;
+}
+
+Result<std::unique_ptr<AuthSource>> AuthSource::open(Open open_auth, std::string session, Reading reading,
+                                                     recorder::Unlock unlock) {
+  std::unique_ptr<AuthSource> source(
+      new AuthSource(std::move(open_auth), std::move(session), std::move(reading), std::move(unlock)));
+  auth::v1::Request request = source->read_request();
   request.mutable_read_recording()->set_limit(1);
   const Result<auth::v1::Response> first =
       source->ask(request, auth::v1::Response::kReadRecording, std::chrono::milliseconds(0));
@@ -38,9 +47,8 @@ Result<std::shared_ptr<const recorder::RecordingKeys>> AuthSource::unlock(const 
 
 Result<RecordingSource::Piece> AuthSource::read(const ReadPlace& from, size_t limit_bytes,
                                                 std::chrono::milliseconds wait) {
-  auth::v1::Request request;
+  auth::v1::Request request = read_request();
   auth::v1::ReadRecordingRequest& wanted = *request.mutable_read_recording();
-  wanted.set_session_id(session_);
   wanted.set_offset(from.offset);
   wanted.set_limit(static_cast<uint32_t>(std::min(limit_bytes, kMaxPieceBytes)));
   wanted.set_tail_chunk(from.tail_chunk);

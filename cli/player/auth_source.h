@@ -14,10 +14,11 @@ class AuthSource final : public RecordingSource {
  public:
   using Open = std::function<Result<AuthSession>()>;
 
-  // `session`: a UUID or a unique beginning of at least 4 characters.
-  //   fails  kNotFound: auth knows no such session; and as Open does.
-  //   unlock  asked for the keys when auth has none
-  static Result<std::unique_ptr<AuthSource>> open(Open open_auth, std::string session, recorder::Unlock unlock);
+  //   session  a UUID or a unique beginning of at least 4 characters
+  //   unlock   asked for the keys when auth has none
+  //   fails    kNotFound: auth knows no such session; and as Open does.
+  static Result<std::unique_ptr<AuthSource>> open(Open open_auth, std::string session, Reading reading,
+                                                  recorder::Unlock unlock);
 
   Result<Piece> read(const ReadPlace& from, size_t limit_bytes, std::chrono::milliseconds wait) override;
   Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening& opening) override;
@@ -26,8 +27,12 @@ class AuthSource final : public RecordingSource {
   std::string name() const override { return "session " + session_; }
 
  private:
-  AuthSource(Open open_auth, std::string session, recorder::Unlock unlock)
-      : open_auth_(std::move(open_auth)), session_(std::move(session)), unlock_(std::move(unlock)) {}
+  AuthSource(Open open_auth, std::string session, Reading reading, recorder::Unlock unlock)
+      : open_auth_(std::move(open_auth)),
+        session_(std::move(session)),
+        reading_(std::move(reading)),
+        unlock_(std::move(unlock)) {}
+  auth::v1::Request read_request() const;
   Result<auth::v1::Response> ask(const auth::v1::Request& request, auth::v1::Response::KindCase expected,
                                  std::chrono::milliseconds wait);
   Result<auth::v1::Response> ask_again(const auth::v1::Request& request, auth::v1::Response::KindCase expected,
@@ -35,6 +40,7 @@ class AuthSource final : public RecordingSource {
 
   Open open_auth_;
   std::string session_;
+  Reading reading_;
   recorder::Unlock unlock_;
   std::string secret_;               // as auth gave it; empty: it has none
   std::optional<AuthSession> auth_;  // opened when it is needed

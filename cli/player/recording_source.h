@@ -20,6 +20,12 @@ struct ReadPlace {
   uint64_t tail_bytes = 0;
 };
 
+// What a recording is read for, as auth puts it on record: play, follow, verify, download, export, search, key.
+struct Reading {
+  std::string purpose;
+  std::string form = {};  // of an export
+};
+
 // The bytes of one recording, from auth or from a file.
 class RecordingSource {
  public:

@@ -77,7 +77,8 @@ Result<Converter> converter_of(const ExportOptions& options, std::string& timing
 Result<int> export_recording(const Context& context, const ExportOptions& options) {
   if (options.form == "typescript" && options.timing.empty())
     return fail(Errc::kInvalid, "a typescript has its times in a file of their own: --timing FILE");
-  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording, options.identity);
+  Result<std::unique_ptr<RecordingSource>> source =
+      open_recording(context, options.recording, {.purpose = "export", .form = options.form}, options.identity);
   if (!source) return fail(source);
   RecordingFeed feed(std::move(*source));
   std::string timing;

@@ -47,6 +47,7 @@ Result<Keys> by_auth(const Context& context, const Opening& opening) {
   if (!auth) return locked("auth cannot be asked for its key (" + auth.error().message + ")");
   auth::v1::Request request;
   request.mutable_read_recording()->set_session_id(opening.begin().begin().session_id());
+  request.mutable_read_recording()->set_purpose("key");
   request.mutable_read_recording()->set_limit(1);
   const Result<auth::v1::Response> response =
       auth->call(std::move(request), auth::v1::Response::kReadRecording, AuthSession::kCallLimit);
@@ -59,7 +60,7 @@ Result<Keys> by_auth(const Context& context, const Opening& opening) {
 }  // namespace
 
 Result<std::unique_ptr<RecordingSource>> open_recording(const Context& context, const std::string& name,
-                                                        const std::string& identity_file) {
+                                                        Reading reading, const std::string& identity_file) {
   const auto given = [identity_file](const Opening& opening) { return by_identity(opening, identity_file); };
   if (names_a_file(name)) {
     const auto asked = [&context](const Opening& opening) { return by_auth(context, opening); };
@@ -69,8 +70,9 @@ Result<std::unique_ptr<RecordingSource>> open_recording(const Context& context, 
     return std::unique_ptr<RecordingSource>(std::move(*file));
   }
   const auto nobody = [](const Opening&) -> Result<Keys> { return locked("auth is not among those who can read it"); };
-  Result<std::unique_ptr<AuthSource>> session = AuthSource::open(
-      [&context] { return open_auth(context); }, name, identity_file.empty() ? recorder::Unlock(nobody) : given);
+  Result<std::unique_ptr<AuthSource>> session =
+      AuthSource::open([&context] { return open_auth(context); }, name, std::move(reading),
+                       identity_file.empty() ? recorder::Unlock(nobody) : given);
   if (!session) return fail(session);
   return std::unique_ptr<RecordingSource>(std::move(*session));
 }

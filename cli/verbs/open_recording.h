@@ -18,7 +18,7 @@ bool names_a_file(const std::string& name);
 //   identity_file  of an age identity that it may be encrypted to; empty: auth is asked for the key, which it has when
 //                  the cluster is among the recipients
 Result<std::unique_ptr<RecordingSource>> open_recording(const Context& context, const std::string& name,
-                                                        const std::string& identity_file = "");
+                                                        Reading reading, const std::string& identity_file = "");
 
 // Where recordings are derived on this host: in the person's folder.
 Result<LocalDerivation> local_derivation(const Context& context);

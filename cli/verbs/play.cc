@@ -174,7 +174,9 @@ Result<int> play(const Context& context, const Options& options) {
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   const Result<PlayOptions> chosen = play_options(options, is_terminal);
   if (!chosen) return fail(chosen);
-  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording, options.identity);
+  const Reading reading{.purpose = options.is_following ? "follow" : "play"};
+  Result<std::unique_ptr<RecordingSource>> source =
+      open_recording(context, options.recording, reading, options.identity);
   if (!source) return fail(source);
   const Result<LocalDerivation> local = local_derivation(context);
   if (!local) return fail(local);

@@ -62,7 +62,7 @@ Result<int> list(const Context& context, const SessionQuery& query) {
 
 // The bytes as auth holds them, encrypted as they are, and the proof behind them.
 Result<int> download(const Context& context, const std::string& name, const std::string& file) {
-  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, name);
+  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, name, {.purpose = "download"});
   if (!source) return fail(source);
   const std::filesystem::path path(file);
   UniqueFd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));

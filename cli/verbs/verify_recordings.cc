@@ -218,7 +218,8 @@ std::optional<std::string> objection(const Verdict& verdict) {
 
 Result<int> verify_one(const Context& context, const std::string& name, const VerifyOptions& options,
                        const recorder::Trust& trust) {
-  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, name, options.identity);
+  Result<std::unique_ptr<RecordingSource>> source =
+      open_recording(context, name, {.purpose = "verify"}, options.identity);
   if (!source) return fail(source);
   const Result<Verdict> verdict = read_whole(**source, trust);
   if (!verdict) return fail(verdict);
