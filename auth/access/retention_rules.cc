@@ -12,7 +12,7 @@
 namespace cairn::auth {
 namespace {
 
-constexpr uint64_t kMaxKeepS = uint64_t{100} * 365 * 86'400;
+constexpr uint64_t kMaxKeepS = uint64_t{10} * 365 * 86'400;  // what a duration can say at all
 
 using Words = google::protobuf::RepeatedPtrField<std::string>;
 
@@ -20,14 +20,23 @@ bool allows(const Words& wanted, const std::string& word) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), word) != wanted.end();
 }
 
-bool matches(const v1::RetentionRule& rule, const SessionRecord& session) {
+// What is not known of a session is taken to match: too long is the lesser evil.
+bool reaches_node(const v1::RetentionRule& rule, const SessionRecord& session) {
+  if (!session.node_labels) return true;
   v1::Node node;
-  node.mutable_labels()->insert(session.node_labels.begin(), session.node_labels.end());
-  const std::vector<std::string>& roles = session.user_roles;
-  return labels_match(rule.node_labels(), node) && allows(rule.logins(), session.session.login()) &&
-         allows(rule.users(), session.session.user()) &&
-         (rule.roles().empty() ||
-          std::any_of(roles.begin(), roles.end(), [&](const std::string& role) { return allows(rule.roles(), role); }));
+  node.mutable_labels()->insert(session.node_labels->begin(), session.node_labels->end());
+  return labels_match(rule.node_labels(), node);
+}
+
+bool has_role(const v1::RetentionRule& rule, const SessionRecord& session) {
+  if (rule.roles().empty() || !session.user_roles) return true;
+  return std::any_of(session.user_roles->begin(), session.user_roles->end(),
+                     [&](const std::string& role) { return allows(rule.roles(), role); });
+}
+
+bool matches(const v1::RetentionRule& rule, const SessionRecord& session) {
+  return reaches_node(rule, session) && has_role(rule, session) && allows(rule.logins(), session.session.login()) &&
+         allows(rule.users(), session.session.user());
 }
 
 int64_t seconds_of(const v1::RetentionRule& rule) {
@@ -68,7 +77,7 @@ Result<void> check_retention_rule(const v1::RetentionRule& rule) {
   for (const std::string& user : rule.users()) {
     if (Result<void> good = check_name("user", user); !good) return good;
   }
-  if (rule.keep_s() > kMaxKeepS) return fail(Errc::kInvalid, "retention rule: at most 100 years, or forever");
+  if (rule.keep_s() > kMaxKeepS) return fail(Errc::kInvalid, "retention rule: at most ten years, or forever");
   return {};
 }
 

@@ -11,7 +11,7 @@ namespace cairn::auth {
 // How long rules keep recordings. docs/keeping.md has it for people.
 
 // What the rules say of this session's recording: the longest time of all that match, and whose it is. Nothing is
-// promised when none matches.
+// promised when none matches. Labels and roles that are not on record match every rule.
 KeepPromise promise_by_rules(const std::vector<v1::RetentionRule>& rules, const SessionRecord& session);
 
 // The promise that a recording has had, and the rules of now: a promise gets longer, never shorter; who deletes it in

@@ -43,14 +43,15 @@ Result<std::string> Recordings::sealed_root(const std::string& session_id) {
   return std::string();
 }
 
-Result<Tombstone> Recordings::tombstone_of(const SessionRecord& session) {
+//   must_exist  else a session of which nothing was ever stored gets a tombstone too
+Result<Tombstone> Recordings::tombstone_of(const SessionRecord& session, bool must_exist) {
   const std::string& id = session.session.id();
   Tombstone tombstone{.session_id = id};
   const Result<RecordingState> state = chunks_->state(id);
   if (!state && state.error().code != Errc::kCorrupt) return fail(state);
   const Result<RecordingTree> tree = state ? read_tree(*chunks_, id, *state) : fail(state);
   const bool is_there = tree && state->chunks > 0;
-  if (!is_there && session.session.recording_chunks() > 0) {
+  if (!is_there && (session.session.recording_chunks() > 0 || !must_exist)) {
     tombstone.bytes = session.session.recording_bytes();
     tombstone.chunks = session.session.recording_chunks();
     Result<std::string> root = sealed_root(id);
@@ -74,8 +75,9 @@ Result<void> Recordings::bury(Removal& removal) {
   const Hold hold = lock_tree(removal.session_id);
   const Result<SessionRecord> session = store_->find_session(removal.session_id);
   if (!session) return fail(session);
-  Result<Tombstone> tombstone =
-      session->session.has_deletion() ? Tombstone{.session_id = removal.session_id} : tombstone_of(*session);
+  Result<Tombstone> tombstone = session->session.has_deletion()
+                                    ? Tombstone{.session_id = removal.session_id}
+                                    : tombstone_of(*session, removal.deletion.rule().empty());
   if (!tombstone) return fail(tombstone);
   removal.deletion.set_root(tombstone->deletion.root());
   tombstone->deletion = removal.deletion;

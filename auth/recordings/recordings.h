@@ -123,7 +123,7 @@ class Recordings {
   Hold lock_tree(const std::string& session_id);
   Result<void> load_tree(const std::string& session_id, RecordingTree& tree);
   Result<void> bury(Removal& removal);
-  Result<Tombstone> tombstone_of(const SessionRecord& session);
+  Result<Tombstone> tombstone_of(const SessionRecord& session, bool must_exist);
   Result<std::string> sealed_root(const std::string& session_id);
   Result<void> erase(const std::set<std::string>& session_ids);
   Result<void> reconcile_one(const std::string& session_id, bool has_row);

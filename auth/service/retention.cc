@@ -88,12 +88,23 @@ Result<void> Retention::delete_expired() {
   for (;;) {
     const Result<std::vector<SessionRecord>> expired = store_->expired_recordings(clock_->wall_s(), kDeletedAtOnce);
     if (!expired) return fail(expired);
+    // Looked at once more: a session that began while the rules were being changed has the promise of the old ones.
+    const Result<std::vector<v1::RetentionRule>> rules = store_->list_retention_rules();
+    if (!rules) return fail(rules);
+    std::map<std::string, KeepPromise> longer;
     std::vector<Recordings::Removal> removals;
-    for (const SessionRecord& session : *expired) removals.push_back(removal_of(session));
+    for (const SessionRecord& session : *expired) {
+      const KeepPromise promise = lengthened(session.promise, promise_by_rules(*rules, session));
+      if (promise == session.promise)
+        removals.push_back(removal_of(session));
+      else
+        longer[session.session.id()] = promise;
+    }
+    if (Result<void> stored = store_->set_promises(longer); !stored) return stored;
     const Result<size_t> removed = recordings_->remove(std::move(removals));
     if (!removed) return fail(removed);
     // Fewer than there were: the rest is as far as it gets in this round.
-    if (*removed < kDeletedAtOnce) return {};
+    if (*removed + longer.size() < kDeletedAtOnce) return {};
   }
 }
 

@@ -129,9 +129,9 @@ const std::vector<Migration>& all() {
            "ALTER TABLE sessions ADD COLUMN deleted_reason TEXT NOT NULL DEFAULT ''",
            "ALTER TABLE sessions ADD COLUMN recording_root TEXT NOT NULL DEFAULT ''",
            "ALTER TABLE sessions ADD COLUMN certificate_serial TEXT NOT NULL DEFAULT ''",
-           // What retention rules look at, as it was when the session began.
-           "ALTER TABLE sessions ADD COLUMN node_labels TEXT NOT NULL DEFAULT '{}'",
-           "ALTER TABLE sessions ADD COLUMN user_roles TEXT NOT NULL DEFAULT '[]'",
+           // What retention rules look at, as it was when the session began; '': nobody knows.
+           "ALTER TABLE sessions ADD COLUMN node_labels TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE sessions ADD COLUMN user_roles TEXT NOT NULL DEFAULT ''",
            "ALTER TABLE sessions ADD COLUMN keep_s BIGINT NOT NULL DEFAULT 0",
            "ALTER TABLE sessions ADD COLUMN keep_rule TEXT NOT NULL DEFAULT ''",
            "CREATE INDEX sessions_deleted ON sessions (id) WHERE deleted_wall_s <> 0",

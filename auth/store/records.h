@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,9 +57,10 @@ struct KeepPromise {
 struct SessionRecord {
   v1::Session session = {};
   int64_t authorized_wall_ns = 0;  // sessions are listed in this order
-  // When it began, for retention rules.
-  Labels node_labels = {};
-  std::vector<std::string> user_roles = {};
+  // As they were when it began, for retention rules. None: not on record (it is older than these columns, or was
+  // brought back from its file alone).
+  std::optional<Labels> node_labels = {};
+  std::optional<std::vector<std::string>> user_roles = {};
   KeepPromise promise = {};
   std::string certificate_serial = {};  // hexadecimal; known here once its recording has been deleted
 };

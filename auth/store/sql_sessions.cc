@@ -49,14 +49,18 @@ void add_fate(const SessionRow& row, v1::Session& session) {
 }
 
 Result<SessionRecord> session_of(const SessionRow& row) {
-  Result<Labels> labels = labels_from_json(row.node_labels);
-  if (!labels) return fail(labels, "session " + row.id);
-  Result<std::vector<std::string>> roles = list_from_json(row.user_roles);
-  if (!roles) return fail(roles, "session " + row.id);
   SessionRecord record;
+  if (!row.node_labels.empty()) {
+    Result<Labels> labels = labels_from_json(row.node_labels);
+    if (!labels) return fail(labels, "session " + row.id);
+    record.node_labels = std::move(*labels);
+  }
+  if (!row.user_roles.empty()) {
+    Result<std::vector<std::string>> roles = list_from_json(row.user_roles);
+    if (!roles) return fail(roles, "session " + row.id);
+    record.user_roles = std::move(*roles);
+  }
   record.authorized_wall_ns = row.authorized_wall_ns;
-  record.node_labels = std::move(*labels);
-  record.user_roles = std::move(*roles);
   record.promise = {.keep_s = row.keep_s, .rule = row.keep_rule};
   record.certificate_serial = row.certificate_serial;
   v1::Session& session = record.session;
@@ -139,8 +143,8 @@ Result<void> SqlStore::add_session(const SessionRecord& record, const Events& ev
     sql << "SELECT count(*) FROM sessions WHERE id = :id", soci::into(found), soci::use(session.id());
     if (found > 0) return fail(Errc::kAlreadyExists, fmt::format("a session {} exists", session.id()));
     const long long start = session.start_wall_s();
-    const std::string labels = json_of(record.node_labels);
-    const std::string roles = json_of(record.user_roles);
+    const std::string labels = record.node_labels ? json_of(*record.node_labels) : "";
+    const std::string roles = record.user_roles ? json_of(*record.user_roles) : "";
     const long long keep_s = record.promise.keep_s;
     sql << "INSERT INTO sessions (id, user_name, login, node_id, node_name, client_address, authorized_wall_ns, "
            "start_wall_s, end_wall_s, has_begun, is_complete, recording_bytes, recording_chunks, end_reason, command, "

@@ -331,6 +331,132 @@ TEST_P(StoreConformance, EndsTheLiveSessionsOfARemovedHost) {
   EXPECT_EQ(store_->find_session(stays)->session.end_wall_s(), 0);
 }
 
+// ---- what becomes of recordings
+
+TEST_P(StoreConformance, KeepsWhatRetentionRulesLookAt) {
+  SessionRecord record = add_session(1, "alice", "n1");
+  EXPECT_EQ(store_->find_session(record.session.id())->node_labels, std::nullopt) << "not on record";
+  record.session.set_id(random_uuid());
+  record.node_labels = Labels{{"env", "it's \"quoted\""}};
+  record.user_roles = std::vector<std::string>{};
+  record.promise = {.keep_s = kKeepForeverS, .rule = "all"};
+  ASSERT_TRUE(store_->add_session(record, {}));
+  const SessionRecord found = store_->find_session(record.session.id()).value();
+  EXPECT_EQ(found.node_labels, record.node_labels);
+  EXPECT_EQ(found.user_roles, record.user_roles) << "none is not unknown";
+  EXPECT_EQ(found.promise, record.promise);
+}
+
+TEST_P(StoreConformance, KeepsARetentionRuleWithAllItSays) {
+  v1::RetentionRule rule;
+  rule.set_name("prod");
+  (*rule.mutable_node_labels())["env"] = "prod";
+  rule.add_logins("root");
+  rule.add_roles("ops");
+  rule.add_users("alice");
+  rule.set_keep_s(7);
+  ASSERT_TRUE(store_->put_retention_rule(rule, event("retention.put")));
+  rule.set_keep_s(0);
+  ASSERT_TRUE(store_->put_retention_rule(rule, event("retention.put")));
+  reopen();
+  ASSERT_EQ(store_->list_retention_rules()->size(), 1U);
+  EXPECT_EQ(store_->list_retention_rules()->front().SerializeAsString(), rule.SerializeAsString());
+  ASSERT_TRUE(store_->delete_retention_rule("prod", event("retention.delete")));
+  EXPECT_THAT(store_->list_retention_rules().value(), IsEmpty());
+  EXPECT_EQ(code_of(store_->delete_retention_rule("prod", event("retention.delete"))), Errc::kNotFound);
+  EXPECT_THAT(kinds(), ElementsAre("retention.put", "retention.put", "retention.delete"));
+}
+
+TEST_P(StoreConformance, HoldsARecordingUntilItIsReleased) {
+  const std::string id = add_session(1, "alice", "n1").session.id();
+  v1::Hold hold;
+  hold.set_since_wall_s(5);
+  hold.set_by("user adam");
+  hold.set_reason("case 7");
+  EXPECT_EQ(code_of(store_->release_recording(id, {})), Errc::kInvalid);
+  ASSERT_TRUE(store_->hold_recording(id, hold, event("recording.hold")));
+  EXPECT_EQ(store_->find_session(id)->session.hold().SerializeAsString(), hold.SerializeAsString());
+  EXPECT_THAT(message_of(store_->hold_recording(id, hold, event("recording.hold"))), HasSubstr("user adam (case 7)"));
+  ASSERT_TRUE(store_->end_session(id, {.end_wall_s = 9, .reason = "complete", .bytes = 1, .chunks = 1}, {}));
+  const Tombstone tombstone{.session_id = id, .is_early = true};
+  EXPECT_EQ(code_of(store_->delete_recording(tombstone, event("recording.delete"))), Errc::kDenied);
+  ASSERT_TRUE(store_->release_recording(id, event("recording.release")));
+  EXPECT_FALSE(store_->find_session(id)->session.has_hold());
+  EXPECT_EQ(code_of(store_->hold_recording(random_uuid(), hold, {})), Errc::kNotFound);
+  EXPECT_THAT(kinds(), ElementsAre("session.start", "recording.hold", "recording.release"));
+}
+
+TEST_P(StoreConformance, LeavesATombstoneOfADeletedRecording) {
+  const std::string id = add_session(kNsPerS, "alice", "n1").session.id();
+  Tombstone tombstone{.session_id = id, .bytes = 1000, .chunks = 3, .certificate_serial = "ab12"};
+  tombstone.deletion.set_wall_s(20);
+  tombstone.deletion.set_by("user adam");
+  tombstone.deletion.set_reason("by mistake");
+  tombstone.deletion.set_root("cd34");
+  EXPECT_EQ(code_of(store_->delete_recording(tombstone, event("recording.delete"))), Errc::kInvalid) << "live";
+  ASSERT_TRUE(store_->end_session(id, {.end_wall_s = 9, .reason = "complete", .bytes = 1000, .chunks = 3}, {}));
+  ASSERT_TRUE(store_->set_promises({{id, {.keep_s = 12, .rule = "all"}}}));
+  EXPECT_THAT(message_of(store_->delete_recording(tombstone, event("recording.delete"))), HasSubstr("--early"));
+  tombstone.deletion.set_wall_s(21);
+  ASSERT_TRUE(store_->delete_recording(tombstone, event("recording.delete"))) << "its time is over to the second";
+  reopen();
+  const SessionRecord found = store_->find_session(id).value();
+  EXPECT_EQ(found.session.deletion().SerializeAsString(), tombstone.deletion.SerializeAsString());
+  EXPECT_EQ(found.certificate_serial, "ab12");
+  EXPECT_EQ(found.session.recording_chunks(), 3U);
+  EXPECT_EQ(found.session.user(), "alice");
+  EXPECT_EQ(code_of(store_->delete_recording(tombstone, event("recording.delete"))), Errc::kAlreadyExists);
+  EXPECT_THAT(store_->deleted_recordings().value(), ElementsAre(id));
+  EXPECT_THAT(store_->sessions_after("", 10).value(), IsEmpty());
+  EXPECT_THAT(kinds(), ElementsAre("session.start", "recording.delete"));
+}
+
+TEST_P(StoreConformance, ListsWhatIsOverdueOldestFirst) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 6; ++i) {
+    ids.push_back(add_session(1, "alice", "n1").session.id());
+    if (i > 0) {
+      ASSERT_TRUE(
+          store_->end_session(ids[i], {.end_wall_s = 100 - i, .reason = "complete", .bytes = 1, .chunks = 1}, {}));
+    }
+  }
+  // 0 is live, 1 and 2 are due, 3 is held, 4 is kept for longer, 5 by no rule any more.
+  ASSERT_TRUE(store_->set_promises({{ids[0], {.keep_s = 10, .rule = "a"}},
+                                    {ids[1], {.keep_s = 10, .rule = "a"}},
+                                    {ids[2], {.keep_s = 10, .rule = "a"}},
+                                    {ids[3], {.keep_s = 10, .rule = "a"}},
+                                    {ids[4], {.keep_s = kKeepForeverS, .rule = "b"}},
+                                    {ids[5], {.keep_s = 10, .rule = ""}}}));
+  v1::Hold hold;
+  hold.set_since_wall_s(5);
+  ASSERT_TRUE(store_->hold_recording(ids[3], hold, {}));
+  const auto expired = [&](int64_t now_wall_s, uint32_t limit) {
+    std::vector<std::string> found;
+    const auto records = store_->expired_recordings(now_wall_s, limit).value();
+    for (const SessionRecord& record : records) found.push_back(record.session.id());
+    return found;
+  };
+  EXPECT_THAT(expired(107, 10), IsEmpty());
+  EXPECT_THAT(expired(108, 10), ElementsAre(ids[2]));
+  EXPECT_THAT(expired(5000, 10), ElementsAre(ids[2], ids[1]));
+  EXPECT_THAT(expired(5000, 1), ElementsAre(ids[2]));
+  EXPECT_EQ(store_->find_session(ids[4])->session.keep_until_wall_s(), -1);
+  EXPECT_EQ(store_->find_session(ids[1])->session.keep_until_wall_s(), 109);
+}
+
+TEST_P(StoreConformance, WalksAllSessionsById) {
+  std::set<std::string> expected;
+  for (int i = 0; i < 5; ++i) expected.insert(add_session(i, "alice", "n1").session.id());
+  std::vector<std::string> found;
+  for (std::string after;;) {
+    const std::vector<SessionRecord> some = store_->sessions_after(after, 2).value();
+    for (const SessionRecord& record : some) found.push_back(record.session.id());
+    if (some.size() < 2) break;
+    after = some.back().session.id();
+  }
+  EXPECT_THAT(found, testing::ElementsAreArray(expected));
+}
+
 // ---- audit log
 
 TEST_P(StoreConformance, KeepsAnAuditEventWithAllItSays) {
