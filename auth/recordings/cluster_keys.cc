@@ -45,16 +45,10 @@ template <class Make> Result<Secret> read_or_make(const std::filesystem::path& p
   return made;
 }
 
-Result<AgeIdentity> open_identity(const std::filesystem::path& path) {
-  const Result<Secret> text = read_or_make(path, [] {
-    const AgeIdentity fresh = AgeIdentity::generate();
-    return Secret(fmt::format("# recordings of this cluster; public key: {}\n{}\n", fresh.recipient().text(),
-                              fresh.text().view()));
-  });
-  if (!text) return fail(text);
-  Result<std::vector<AgeIdentity>> identities = recorder::parse_identities(text->view());
-  if (!identities) return fail(Errc::kCorrupt, fmt::format("{}: {}", path.string(), identities.error().message));
-  return std::move(identities->front());
+// As age-keygen(1) writes it.
+Secret lines_of(const AgeIdentity& identity) {
+  return Secret(fmt::format("# recordings of this cluster; public key: {}\n{}\n", identity.recipient().text(),
+                            identity.text().view()));
 }
 
 Result<Ed25519Key> open_cosigner(const std::filesystem::path& path) {
@@ -81,17 +75,29 @@ Result<Ed25519Key> open_cosigner(const std::filesystem::path& path) {
 Result<ClusterKeys> ClusterKeys::open(const std::filesystem::path& folder, const std::string& cluster,
                                       const std::vector<std::string>& recipients) {
   if (Result<void> made = make_private_directory(folder); !made) return fail(made);
-  Result<AgeIdentity> identity = open_identity(folder / "recordings.age");
-  if (!identity) return fail(identity);
+  ClusterKeys keys;
+  keys.file_ = folder / "recordings.age";
+  keys.wanted_ = recipients;
+  const Result<Secret> identities = read_or_make(keys.file_, [] { return lines_of(AgeIdentity::generate()); });
+  if (!identities) return fail(identities);
+  Result<std::shared_ptr<const Ring>> ring = keys.ring_of(identities->view());
+  if (!ring) return fail(ring);
+  keys.ring_ = std::move(*ring);
   Result<Ed25519Key> cosigner = open_cosigner(folder / "log.key");
   if (!cosigner) return fail(cosigner);
-  ClusterKeys keys;
   keys.signer_name_ = cluster + "/log";
-  keys.identity_ = std::make_shared<const AgeIdentity>(std::move(*identity));
   keys.cosigner_ = std::make_shared<const Ed25519Key>(std::move(*cosigner));
-  for (const std::string& recipient : recipients) {
+  return keys;
+}
+
+Result<std::shared_ptr<const ClusterKeys::Ring>> ClusterKeys::ring_of(std::string_view file) const {
+  Result<std::vector<AgeIdentity>> identities = recorder::parse_identities(file);
+  if (!identities) return fail(Errc::kCorrupt, fmt::format("{}: {}", file_.string(), identities.error().message));
+  auto ring = std::make_shared<Ring>();
+  ring->identities = std::move(*identities);
+  for (const std::string& recipient : wanted_) {
     if (recipient == "cluster") {
-      keys.recipients_.push_back(keys.identity_->recipient().text());
+      ring->recipients.push_back(ring->identities.front().recipient().text());
       continue;
     }
     const Result<recorder::AgeRecipient> parsed = recorder::AgeRecipient::parse(recipient);
@@ -100,17 +106,85 @@ Result<ClusterKeys> ClusterKeys::open(const std::filesystem::path& folder, const
                                               "possible",
                                               recipient, parsed.error().message));
     }
-    keys.recipients_.push_back(recipient);
+    ring->recipients.push_back(recipient);
   }
-  if (keys.recipients_.empty()) return fail(Errc::kInvalid, "recordings need at least one recipient; \"cluster\"");
-  return keys;
+  if (ring->recipients.empty()) return fail(Errc::kInvalid, "recordings need at least one recipient; \"cluster\"");
+  return ring;
 }
 
-Result<std::shared_ptr<const recorder::RecordingKeys>> ClusterKeys::keys_of(const recorder::Opening& opening) const {
-  Result<recorder::RecordingKeys> keys =
-      recorder::open_secret(opening.sealed_secret(), std::span<const AgeIdentity>(identity_.get(), 1));
+std::shared_ptr<const ClusterKeys::Ring> ClusterKeys::ring() const {
+  const std::scoped_lock lock(*mutex_);
+  return ring_;
+}
+
+Result<void> ClusterKeys::store_ring(std::string_view file) {
+  Result<std::shared_ptr<const Ring>> fresh = ring_of(file);
+  if (!fresh) return fail(fresh);
+  if (Result<void> written = write_file_atomically(file_, file, kPrivate); !written) return written;
+  const std::scoped_lock lock(*mutex_);
+  ring_ = std::move(*fresh);
+  return {};
+}
+
+std::string ClusterKeys::text_of(std::vector<std::string> recipients) {
+  std::ranges::sort(recipients);
+  return fmt::format("{}", fmt::join(recipients, ","));
+}
+
+Result<std::shared_ptr<const recorder::RecordingKeys>> ClusterKeys::keys_of(const recorder::Opening& opening,
+                                                                            std::string_view later) const {
+  const std::shared_ptr<const Ring> ring = this->ring();
+  Result<recorder::RecordingKeys> keys = recorder::open_secret(opening.sealed_secret(), ring->identities);
+  if (!keys && !later.empty()) keys = recorder::open_secret(later, ring->identities);
   if (!keys) return fail(keys);
   return std::make_shared<const recorder::RecordingKeys>(std::move(*keys));
+}
+
+std::string ClusterKeys::seal(std::string_view secret) const {
+  std::vector<recorder::AgeRecipient> to;
+  // They were parsed when they were taken up.
+  for (const std::string& text : recipients()) to.push_back(recorder::AgeRecipient::parse(text).value());
+  return recorder::age_encrypt(secret, Secret(random_bytes(recorder::kAgeFileKeyBytes)).view(), to);
+}
+
+Result<std::string> ClusterKeys::rotate() {
+  const std::scoped_lock changing(*changing_);
+  const Result<std::string> before = read_private_file(file_, kMaxFileBytes);
+  if (!before) return fail(before);
+  const Secret old(*before);
+  const AgeIdentity fresh = AgeIdentity::generate();
+  const Secret both(std::string(lines_of(fresh).view()) + std::string(old.view()));
+  if (both.view().size() > kMaxFileBytes)
+    return fail(Errc::kTooLarge, "too many old keys are kept; \"cairn keys drop\" forgets those that nothing needs");
+  if (Result<void> stored = store_ring(both.view()); !stored) return fail(stored);
+  return fresh.recipient().text();
+}
+
+std::vector<std::string> ClusterKeys::old_recipients() const {
+  std::vector<std::string> old;
+  const std::shared_ptr<const Ring> ring = this->ring();
+  for (const AgeIdentity& identity : std::span(ring->identities).subspan(1)) old.push_back(identity.recipient().text());
+  return old;
+}
+
+bool ClusterKeys::needs_old(const recorder::Opening& opening, std::string_view later) const {
+  const std::shared_ptr<const Ring> ring = this->ring();
+  const std::span<const AgeIdentity> all(ring->identities);
+  const auto opens = [&](std::span<const AgeIdentity> identities) {
+    return recorder::open_secret(opening.sealed_secret(), identities).has_value() ||
+           (!later.empty() && recorder::open_secret(later, identities).has_value());
+  };
+  return !opens(all.first(1)) && opens(all.subspan(1));
+}
+
+Result<uint32_t> ClusterKeys::drop_old(const std::string& current) {
+  const std::scoped_lock changing(*changing_);
+  const std::shared_ptr<const Ring> ring = this->ring();
+  const AgeIdentity& kept = ring->identities.front();
+  if (kept.recipient().text() != current)
+    return fail(Errc::kUnavailable, "the key was replaced meanwhile; look again at what needs the old ones");
+  if (Result<void> stored = store_ring(lines_of(kept).view()); !stored) return fail(stored);
+  return static_cast<uint32_t>(ring->identities.size() - 1);
 }
 
 void ClusterKeys::cosign(recorder::SignedNote& note, int64_t wall_s) const {

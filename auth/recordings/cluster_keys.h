@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -14,7 +16,8 @@
 namespace cairn::auth {
 
 // What auth holds to sign and to read recordings with, in one folder (0700, files 0600): recordings.age, the age
-// identity of the cluster, and log.key, the Ed25519 key that cosigns checkpoints. Immutable; any thread.
+// identities of the cluster, the one of now first and behind it those that it has replaced; and log.key, the Ed25519
+// key that cosigns checkpoints. Any thread; what rotates blocks on the disk.
 class ClusterKeys {
  public:
   // Reads them, or makes what is missing on first start.
@@ -24,11 +27,31 @@ class ClusterKeys {
                                   const std::vector<std::string>& recipients);
 
   // "age1…", for nodes.
-  const std::vector<std::string>& recipients() const { return recipients_; }
+  std::vector<std::string> recipients() const { return ring()->recipients; }
+  // The same in one line, to tell whether something was encrypted to just these.
+  std::string recipients_text() const { return text_of(recipients()); }
+  static std::string text_of(std::vector<std::string> recipients);
 
   // The keys of the recording that begins so.
+  //   later  an age file of its secret for recipients that came later; empty: there is none
   //   fails  kDenied: it is encrypted to others
-  Result<std::shared_ptr<const recorder::RecordingKeys>> keys_of(const recorder::Opening& opening) const;
+  Result<std::shared_ptr<const recorder::RecordingKeys>> keys_of(const recorder::Opening& opening,
+                                                                 std::string_view later) const;
+  // An age file of a recording's secret for the recipients of now.
+  std::string seal(std::string_view secret) const;
+
+  // A new identity, to which recordings are encrypted from now on; the old ones are kept for reading. Once this
+  // returns, power loss keeps it.
+  //   returns  the new recipient
+  Result<std::string> rotate();
+  std::string current() const { return ring()->identities.front().recipient().text(); }
+  std::vector<std::string> old_recipients() const;
+  // True when an old identity opens this and the one of now does not.
+  bool needs_old(const recorder::Opening& opening, std::string_view later) const;
+  // Forgets the old identities; what is encrypted to them alone cannot be read any more.
+  //   current  nothing is done, and kUnavailable, when it has been replaced meanwhile
+  //   returns  how many there were
+  Result<uint32_t> drop_old(const std::string& current);
 
   // "CLUSTER/log", the name under which auth signs.
   const std::string& signer_name() const { return signer_name_; }
@@ -40,11 +63,21 @@ class ClusterKeys {
   void sign(recorder::SignedNote& note) const;
 
  private:
+  struct Ring {
+    std::vector<recorder::AgeIdentity> identities;  // at least one, that of now first
+    std::vector<std::string> recipients;
+  };
   ClusterKeys() = default;
+  std::shared_ptr<const Ring> ring() const;
+  Result<std::shared_ptr<const Ring>> ring_of(std::string_view file) const;
+  Result<void> store_ring(std::string_view file);
 
-  std::shared_ptr<const recorder::AgeIdentity> identity_;
+  std::filesystem::path file_;
+  std::vector<std::string> wanted_;  // "cluster" and "age1…"
+  std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
+  std::unique_ptr<std::mutex> changing_ = std::make_unique<std::mutex>();  // by one at a time
+  std::shared_ptr<const Ring> ring_;  // replaced as a whole, while others still read with the one before
   std::shared_ptr<const recorder::Ed25519Key> cosigner_;
-  std::vector<std::string> recipients_;
   std::string signer_name_;
   std::string signer_certificate_;
 };

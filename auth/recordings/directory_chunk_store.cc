@@ -14,12 +14,14 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
+#include "recorder/age/age.h"
 #include "recorder/tail_record.h"
 
 namespace cairn::auth {
 namespace {
 
 constexpr size_t kMaxEntries = 4096;
+constexpr mode_t kPrivate = 0600;
 constexpr size_t kMaxTailBytes = size_t{16} << 20;
 
 Failure disk_refuses(const Error& error) {
@@ -147,7 +149,6 @@ Result<StoredTail> DirectoryChunkStore::tail(const std::string& session_id) {
 }
 
 Result<void> DirectoryChunkStore::put_proof(const std::string& session_id, std::string_view proof) {
-  constexpr mode_t kPrivate = 0600;
   const Result<void> written = write_file_atomically(proof_path(session_id), proof, kPrivate);
   if (!written) return disk_refuses(written.error());
   // The tail has served: its checkpoint is in the proof.
@@ -204,6 +205,17 @@ Result<RecordingState> DirectoryChunkStore::append(const std::string& session_id
   entry->state.is_complete = header.is_final();
   if (header.is_final()) entry->file.reset();
   return entry->state;
+}
+
+Result<void> DirectoryChunkStore::put_keys(const std::string& session_id, std::string_view keys) {
+  const Result<void> written = write_file_atomically(keys_path(session_id), keys, kPrivate);
+  return written ? written : disk_refuses(written.error());
+}
+
+Result<std::string> DirectoryChunkStore::keys(const std::string& session_id) {
+  Result<std::string> keys = read_file(keys_path(session_id), recorder::kMaxAgeHeaderBytes);
+  if (!keys && keys.error().code == std::errc::no_such_file_or_directory) return std::string();
+  return keys;
 }
 
 Result<std::string> DirectoryChunkStore::read(const std::string& session_id, uint64_t offset, size_t limit_bytes) {

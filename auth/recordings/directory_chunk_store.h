@@ -17,9 +17,9 @@
 namespace cairn::auth {
 
 // Recordings as files UUID.rec in one folder (0700, files 0600), each what the node's spool file was; beside a live one
-// UUID.tail with its open chunk, beside a complete one UUID.proof; all that belongs to a session is named so. The file
-// is the truth: how much is stored is read from it, and a torn end, which a crash may leave, is cut when it is first
-// opened.
+// UUID.tail with its open chunk, beside one that was given to later recipients UUID.keys, beside a complete one
+// UUID.proof; all that belongs to a session is named so. The file is the truth: how much is stored is read from it, and
+// a torn end, which a crash may leave, is cut when it is first opened.
 class DirectoryChunkStore final : public ChunkStore {
  public:
   // Makes the folder when it is missing.
@@ -32,6 +32,8 @@ class DirectoryChunkStore final : public ChunkStore {
   Result<StoredTail> tail(const std::string& session_id) override;
   Result<void> put_proof(const std::string& session_id, std::string_view proof) override;
   Result<std::string> proof(const std::string& session_id) override;
+  Result<void> put_keys(const std::string& session_id, std::string_view keys) override;
+  Result<std::string> keys(const std::string& session_id) override;
   Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) override;
   Result<UniqueFd> open_for_reading(const std::string& session_id) override;
   Result<std::vector<std::string>> session_ids() override;
@@ -59,6 +61,7 @@ class DirectoryChunkStore final : public ChunkStore {
   Result<void> load(const std::string& session_id, Entry& entry);
   void load_tail(const std::string& session_id, Entry& entry) const;
   std::filesystem::path proof_path(const std::string& session_id) const { return folder_ / (session_id + ".proof"); }
+  std::filesystem::path keys_path(const std::string& session_id) const { return folder_ / (session_id + ".keys"); }
   Result<void> append_first(const std::string& session_id, Entry& entry, std::string_view chunk);
 
   std::filesystem::path folder_;

@@ -14,11 +14,13 @@ constexpr int kProofLevel = 3;
 }  // namespace
 
 Result<recorder::Opening> read_stored_opening(ChunkStore& chunks, const std::string& session_id) {
-  const Result<std::string> bytes = chunks.read(session_id, 0, recorder::kMaxChunkBytes);
-  if (!bytes) return fail(bytes);
-  const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*bytes);
+  const Result<std::string> start = chunks.read(session_id, 0, recorder::kChunkHeaderBytes);
+  if (!start) return fail(start);
+  const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*start);
   if (!header) return fail(header);
-  const Result<recorder::ChunkView> chunk = recorder::check_chunk(std::string_view(*bytes).substr(0, header->size()));
+  const Result<std::string> bytes = chunks.read(session_id, 0, header->size());
+  if (!bytes) return fail(bytes);
+  const Result<recorder::ChunkView> chunk = recorder::check_chunk(*bytes);
   if (!chunk) return fail(chunk);
   return recorder::read_opening(*chunk);
 }

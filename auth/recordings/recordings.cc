@@ -150,7 +150,7 @@ Result<recorder::Events> Recordings::readable_events(const recorder::ChunkView& 
   if (!opening) return fail(opening);
   std::shared_ptr<const recorder::RecordingKeys> keys;
   if (!opening->sealed_secret().empty()) {
-    Result<std::shared_ptr<const recorder::RecordingKeys>> opened = keys_->keys_of(*opening);
+    Result<std::shared_ptr<const recorder::RecordingKeys>> opened = keys_of(uuid_text(chunk.header.session), *opening);
     if (!opened) return recorder::Events();
     keys = std::move(*opened);
   }
@@ -323,7 +323,7 @@ Result<void> Recordings::learn_from_pieces(const SessionRecord& session, const r
   if (chunk >= kCommandSearchChunks) return {};
   std::shared_ptr<const recorder::RecordingKeys> keys;
   if (!opening.sealed_secret().empty()) {
-    Result<std::shared_ptr<const recorder::RecordingKeys>> opened = keys_->keys_of(opening);
+    Result<std::shared_ptr<const recorder::RecordingKeys>> opened = keys_of(session.session.id(), opening);
     if (!opened) return {};
     keys = std::move(*opened);
   }
@@ -406,7 +406,7 @@ Result<std::string> Recordings::secret(const std::string& session_id) {
   const Result<recorder::Opening> opening = read_stored_opening(*chunks_, session_id);
   if (!opening) return fail(opening);
   if (opening->sealed_secret().empty()) return fail(Errc::kNotFound, "the recording is not encrypted");
-  const Result<std::shared_ptr<const recorder::RecordingKeys>> keys = keys_->keys_of(*opening);
+  const Result<std::shared_ptr<const recorder::RecordingKeys>> keys = keys_of(session_id, *opening);
   if (!keys) return fail(keys);
   return std::string((*keys)->secret());
 }

@@ -92,10 +92,28 @@ class Recordings {
   // The secret that its chunks are encrypted with.
   //   fails  kDenied: encrypted to others than auth. kNotFound: not encrypted, or nothing is stored yet
   Result<std::string> secret(const std::string& session_id);
+  // An age file of it for recipients that came later; empty: there is none.
+  Result<std::string> later_keys(const std::string& session_id) { return chunks_->keys(session_id); }
+
+  enum class Wrapping {
+    kRight,   // not encrypted, or for the recipients of now already
+    kOther,   // auth can read it, and give it to them
+    kLocked,  // encrypted to others than auth
+  };
+  Result<Wrapping> wrapping(const SessionRecord& session);
+  // Gives the recording's secret to the recipients of now, in a file beside it; the recording stays as it is, and so
+  // does who could read it before.
+  //   fails  kDenied: it is locked. kUnavailable: the disk refuses
+  Result<void> rewrap(const std::string& session_id);
+  // True when auth could not read it any more without the keys that it has replaced, and nobody else was given it; true
+  // too of one that has yet to come and is encrypted to such a key.
+  Result<bool> needs_old_key(const SessionRecord& session);
 
  private:
   Result<RecordingState> stand_of_upload(const std::string& node_id, const std::string& session_id);
   Result<SessionRecord> authorized_session(const std::string& node_id, const std::string& session_id);
+  Result<std::shared_ptr<const recorder::RecordingKeys>> keys_of(const std::string& session_id,
+                                                                 const recorder::Opening& opening);
   Result<void> check_chunk(const SessionRecord& session, const recorder::ChunkView& chunk, const RecordingTree& tree);
   Result<void> learn(const SessionRecord& session, const recorder::ChunkView& chunk, const RecordingTree& tree);
   Result<void> learn_command(const SessionRecord& session, const recorder::Events& events);

@@ -129,6 +129,9 @@ Service::Answer Service::dispatch_to_archivists(const Subject& caller, const v1:
     case v1::Request::kListRetentionRules: return list_retention_rules(caller);
     case v1::Request::kDeleteRetentionRule: return delete_retention_rule(caller, request.delete_retention_rule());
     case v1::Request::kReapplyRetention: return reapply_retention(caller, request.reapply_retention());
+    case v1::Request::kRotateRecordingKey: return rotate_recording_key(caller);
+    case v1::Request::kRewrapRecordings: return rewrap_recordings(caller, request.rewrap_recordings());
+    case v1::Request::kDropRecordingKeys: return drop_recording_keys(caller);
     default: return fail(Errc::kInternal, "a request without a handler");
   }
 }

@@ -34,7 +34,7 @@ class Service {
  public:
   // What is handed in outlives it.
   //   data_dir  where the last signature of the audit log lies
-  Service(Store* store, Recordings* recordings, const ClusterKeys* keys, const Issuer* issuer, Enrolment* enrolment,
+  Service(Store* store, Recordings* recordings, ClusterKeys* keys, const Issuer* issuer, Enrolment* enrolment,
           Retention* retention, Derivations* derivations, const std::filesystem::path& data_dir, const Clock* clock, Log log)
       : audit_head_(data_dir / "audit.head", store, keys, clock),
         store_(store),
@@ -118,6 +118,11 @@ class Service {
   Answer reapply_retention(const Subject& caller, const v1::ReapplyRetentionRequest& request);
   Result<v1::Session> recording_named(const std::string& prefix);
 
+  // key_requests.cc
+  Answer rotate_recording_key(const Subject& caller);
+  Answer rewrap_recordings(const Subject& caller, const v1::RewrapRecordingsRequest& request);
+  Answer drop_recording_keys(const Subject& caller);
+
   // audit_requests.cc
   Answer read_audit_tree(const Subject& caller, const v1::ReadAuditTreeRequest& request);
   Answer search_audit(const Subject& caller, const v1::SearchAuditRequest& request);
@@ -131,7 +136,7 @@ class Service {
   AuditHeadSigner audit_head_;
   Store* store_;
   Recordings* recordings_;
-  const ClusterKeys* keys_;
+  ClusterKeys* keys_;
   const Issuer* issuer_;
   Enrolment* enrolment_;
   Retention* retention_;

@@ -73,6 +73,8 @@ Service::Answer Service::grant_session(const Subject& caller, const v1::Authoriz
   if (!roles) return fail(roles);
   std::vector<std::string>& role_names = record.user_roles.emplace();
   for (const v1::Role& role : *roles) role_names.push_back(role.name());
+  const std::vector<std::string> recipients = keys_->recipients();
+  record.keys_for = ClusterKeys::text_of(recipients);
   const Result<KeepPromise> promise = retention_->promise(record);
   if (!promise) return fail(promise);
   record.promise = *promise;
@@ -85,7 +87,7 @@ Service::Answer Service::grant_session(const Subject& caller, const v1::Authoriz
   answer.set_user(user);
   *answer.mutable_policy() = *policy;
   answer.set_recording_certificate(*certificate);
-  for (const std::string& recipient : keys_->recipients()) answer.add_recipients(recipient);
+  for (const std::string& recipient : recipients) answer.add_recipients(recipient);
   return response;
 }
 
@@ -270,6 +272,9 @@ Service::Answer Service::read_recording(const Subject& caller, const v1::ReadRec
     Result<std::string> secret = recordings_->secret(id);
     // Encrypted to others, or not at all: whoever asks has the key, or needs none.
     if (secret) read.set_secret(std::move(*secret));
+    Result<std::string> later = recordings_->later_keys(*id);
+    if (!later) return fail(later);
+    read.set_keys(std::move(*later));
   }
   if (!state->is_complete && request.offset() + read.data().size() >= state->bytes) {
     Result<StoredTail> tail = recordings_->tail(id);

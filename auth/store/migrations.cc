@@ -118,7 +118,7 @@ const std::vector<Migration>& all() {
                 PRIMARY KEY (level, place)))",
        }},
       {5,
-       "what becomes of recordings: legal holds, tombstones, retention",
+       "what becomes of recordings: legal holds, tombstones, retention, later recipients",
        {
            "ALTER TABLE sessions ADD COLUMN hold_wall_s BIGINT NOT NULL DEFAULT 0",
            "ALTER TABLE sessions ADD COLUMN hold_by TEXT NOT NULL DEFAULT ''",
@@ -134,6 +134,7 @@ const std::vector<Migration>& all() {
            "ALTER TABLE sessions ADD COLUMN user_roles TEXT NOT NULL DEFAULT ''",
            "ALTER TABLE sessions ADD COLUMN keep_s BIGINT NOT NULL DEFAULT 0",
            "ALTER TABLE sessions ADD COLUMN keep_rule TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE sessions ADD COLUMN keys_for TEXT NOT NULL DEFAULT ''",
            "CREATE INDEX sessions_deleted ON sessions (id) WHERE deleted_wall_s <> 0",
            R"(CREATE INDEX sessions_expiring ON sessions ((end_wall_s + keep_s))
                 WHERE keep_rule <> '' AND end_wall_s <> 0 AND has_begun = 1 AND deleted_wall_s = 0 AND hold_wall_s = 0)",

@@ -62,6 +62,7 @@ struct SessionRecord {
   std::optional<Labels> node_labels = {};
   std::optional<std::vector<std::string>> user_roles = {};
   KeepPromise promise = {};
+  std::string keys_for = {};            // recipients of its secret, "age1…,age1…"; empty: not known
   std::string certificate_serial = {};  // hexadecimal; known here once its recording has been deleted
 };
 

@@ -90,6 +90,13 @@ Result<void> SqlStore::delete_recording(const Tombstone& tombstone, const Events
   });
 }
 
+Result<void> SqlStore::set_keys_for(const std::string& id, const std::string& recipients) {
+  return sql_->write([&](soci::session& sql) -> Result<void> {
+    sql << "UPDATE sessions SET keys_for = :recipients WHERE id = :id", soci::use(recipients), soci::use(id);
+    return {};
+  });
+}
+
 Result<std::vector<std::string>> SqlStore::deleted_recordings() {
   return sql_->read([&](soci::session& sql) -> Result<std::vector<std::string>> {
     SqlQuery query("SELECT id FROM sessions");

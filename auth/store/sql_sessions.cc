@@ -23,7 +23,7 @@ struct SessionRow {
   long long hold_wall_s = 0;
   std::string hold_by, hold_reason;
   long long deleted_wall_s = 0;
-  std::string deleted_by, deleted_rule, deleted_reason, root, certificate_serial;
+  std::string deleted_by, deleted_rule, deleted_reason, root, certificate_serial, keys_for;
   std::string node_labels, user_roles, keep_rule;
   long long keep_s = 0;
 };
@@ -63,6 +63,7 @@ Result<SessionRecord> session_of(const SessionRow& row) {
   record.authorized_wall_ns = row.authorized_wall_ns;
   record.promise = {.keep_s = row.keep_s, .rule = row.keep_rule};
   record.certificate_serial = row.certificate_serial;
+  record.keys_for = row.keys_for;
   v1::Session& session = record.session;
   session.set_id(row.id);
   session.set_user(row.user);
@@ -104,7 +105,7 @@ SqlQuery sessions_query() {
       "SELECT id, user_name, login, node_id, node_name, client_address, authorized_wall_ns, start_wall_s, end_wall_s, "
       "is_complete, recording_bytes, recording_chunks, end_reason, command, hold_wall_s, hold_by, hold_reason, "
       "deleted_wall_s, deleted_by, deleted_rule, deleted_reason, recording_root, certificate_serial, node_labels, "
-      "user_roles, keep_s, keep_rule FROM sessions");
+      "user_roles, keep_s, keep_rule, keys_for FROM sessions");
 }
 
 Result<std::vector<SessionRecord>> select_sessions(soci::session& sql, SqlQuery query) {
@@ -117,7 +118,7 @@ Result<std::vector<SessionRecord>> select_sessions(soci::session& sql, SqlQuery 
             into(row.hold_wall_s), into(row.hold_by), into(row.hold_reason), into(row.deleted_wall_s),
             into(row.deleted_by), into(row.deleted_rule), into(row.deleted_reason), into(row.root),
             into(row.certificate_serial), into(row.node_labels), into(row.user_roles), into(row.keep_s),
-            into(row.keep_rule));
+            into(row.keep_rule), into(row.keys_for));
   std::vector<SessionRecord> found;
   while (rows.fetch()) {
     Result<SessionRecord> record = session_of(row);
@@ -148,11 +149,13 @@ Result<void> SqlStore::add_session(const SessionRecord& record, const Events& ev
     const long long keep_s = record.promise.keep_s;
     sql << "INSERT INTO sessions (id, user_name, login, node_id, node_name, client_address, authorized_wall_ns, "
            "start_wall_s, end_wall_s, has_begun, is_complete, recording_bytes, recording_chunks, end_reason, command, "
-           "node_labels, user_roles, keep_s, keep_rule) VALUES (:id, :user, :login, :node_id, :node_name, :client, "
-           ":authorized, :start, 0, 0, 0, 0, 0, '', '', :labels, :roles, :keep_s, :keep_rule)",
+           "node_labels, user_roles, keep_s, keep_rule, keys_for) VALUES (:id, :user, :login, :node_id, :node_name, "
+           ":client, "
+           ":authorized, :start, 0, 0, 0, 0, 0, '', '', :labels, :roles, :keep_s, :keep_rule, :keys_for)",
         soci::use(session.id()), soci::use(session.user()), soci::use(session.login()), soci::use(session.node_id()),
         soci::use(session.node_name()), soci::use(session.client_address()), soci::use(record.authorized_wall_ns),
-        soci::use(start), soci::use(labels), soci::use(roles), soci::use(keep_s), soci::use(record.promise.rule);
+        soci::use(start), soci::use(labels), soci::use(roles), soci::use(keep_s), soci::use(record.promise.rule),
+        soci::use(record.keys_for);
     insert_events(sql, events);
     return {};
   });

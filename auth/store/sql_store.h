@@ -53,6 +53,7 @@ class SqlStore final : public Store {
   Result<void> release_recording(const std::string& id, const Events& events) override;
   Result<void> delete_recording(const Tombstone& tombstone, const Events& events) override;
   Result<std::vector<std::string>> deleted_recordings() override;
+  Result<void> set_keys_for(const std::string& id, const std::string& recipients) override;
   Result<void> put_retention_rule(const v1::RetentionRule& rule, const Events& events) override;
   Result<std::vector<v1::RetentionRule>> list_retention_rules() override;
   Result<void> delete_retention_rule(const std::string& name, const Events& events) override;

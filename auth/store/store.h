@@ -100,6 +100,7 @@ class Store {
   //   fails  kDenied: a legal hold, or a promise to keep it for longer (unless it is_early). kInvalid: it is still live
   virtual Result<void> delete_recording(const Tombstone& tombstone, const Events& events) = 0;
   virtual Result<std::vector<std::string>> deleted_recordings() = 0;
+  virtual Result<void> set_keys_for(const std::string& id, const std::string& recipients) = 0;
 
   virtual Result<void> put_retention_rule(const v1::RetentionRule& rule, const Events& events) = 0;
   virtual Result<std::vector<v1::RetentionRule>> list_retention_rules() = 0;  // by name

@@ -69,6 +69,7 @@ struct TestRecording {
       recorder::Opening opening;
       *opening.mutable_begin() = events[0];
       opening.set_certificate(certificate);
+      opening.set_sealed_secret(sealed_secret);
       made = recorder::encode_opening(place, opening);
     } else if (is_final) {
       recorder::Closing closing;
@@ -95,6 +96,7 @@ struct TestRecording {
   }
 
   std::string certificate;
+  std::string sealed_secret;  // set: the recording claims to be encrypted
   mutable std::map<uint64_t, std::string> leaves;
 };
 

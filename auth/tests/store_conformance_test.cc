@@ -347,6 +347,18 @@ TEST_P(StoreConformance, KeepsWhatRetentionRulesLookAt) {
   EXPECT_EQ(found.promise, record.promise);
 }
 
+TEST_P(StoreConformance, KeepsWhomARecordingIsEncryptedTo) {
+  SessionRecord record = add_session(1, "alice", "n1");
+  EXPECT_EQ(store_->find_session(record.session.id())->keys_for, "");
+  record.session.set_id(random_uuid());
+  record.keys_for = "age1a,age1b";
+  ASSERT_TRUE(store_->add_session(record, {}));
+  EXPECT_EQ(store_->find_session(record.session.id())->keys_for, "age1a,age1b");
+  ASSERT_TRUE(store_->set_keys_for(record.session.id(), "age1c"));
+  reopen();
+  EXPECT_EQ(store_->find_session(record.session.id())->keys_for, "age1c");
+}
+
 TEST_P(StoreConformance, KeepsARetentionRuleWithAllItSays) {
   v1::RetentionRule rule;
   rule.set_name("prod");

@@ -37,11 +37,12 @@ Result<std::unique_ptr<AuthSource>> AuthSource::open(Open open_auth, std::string
   if (!first) return fail(first);
   source->session_ = first->read_recording().session_id();
   source->secret_ = first->read_recording().secret();
+  source->later_keys_ = first->read_recording().keys();
   return source;
 }
 
 Result<std::shared_ptr<const recorder::RecordingKeys>> AuthSource::unlock(const recorder::Opening& opening) {
-  if (secret_.size() != recorder::kSecretBytes) return unlock_(opening);
+  if (secret_.size() != recorder::kSecretBytes) return unlock_either(unlock_, opening, later_keys_);
   return std::make_shared<const recorder::RecordingKeys>(recorder::Secret(secret_));
 }
 
@@ -58,6 +59,7 @@ Result<RecordingSource::Piece> AuthSource::read(const ReadPlace& from, size_t li
   if (!response) return fail(response);
   auth::v1::ReadRecordingResponse& read = *response->mutable_read_recording();
   if (!read.secret().empty()) secret_ = read.secret();
+  if (!read.keys().empty()) later_keys_ = read.keys();
   return Piece{.bytes = std::move(*read.mutable_data()),
                .is_live = !read.complete(),
                .tail_chunk = read.tail_chunk(),

@@ -23,6 +23,7 @@ class AuthSource final : public RecordingSource {
   Result<Piece> read(const ReadPlace& from, size_t limit_bytes, std::chrono::milliseconds wait) override;
   Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening& opening) override;
   Result<std::optional<recorder::Moment>> find(uint64_t at_ns, recorder::Step step) override;
+  std::string later_keys() const override { return later_keys_; }
   std::string identity() const override { return session_; }
   std::string name() const override { return "session " + session_; }
 
@@ -43,6 +44,7 @@ class AuthSource final : public RecordingSource {
   Reading reading_;
   recorder::Unlock unlock_;
   std::string secret_;               // as auth gave it; empty: it has none
+  std::string later_keys_;
   std::optional<AuthSession> auth_;  // opened when it is needed
 };
 

@@ -59,6 +59,10 @@ Result<void> FileSource::add_tail(const ReadPlace& from, Piece& piece) const {
   return {};
 }
 
+std::string FileSource::later_keys() const {
+  return read_file(path_.string() + ".keys", recorder::kMaxAgeHeaderBytes).value_or("");
+}
+
 // Another file, or the same one changed.
 std::string FileSource::identity() const {
   struct stat status{};

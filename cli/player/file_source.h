@@ -16,12 +16,13 @@ class FileSource final : public RecordingSource {
 
   Result<Piece> read(const ReadPlace& from, size_t limit_bytes, std::chrono::milliseconds wait) override;
   Result<std::shared_ptr<const recorder::RecordingKeys>> unlock(const recorder::Opening& opening) override {
-    return unlock_(opening);
+    return unlock_either(unlock_, opening, later_keys());
   }
   Result<std::optional<recorder::Moment>> find(uint64_t, recorder::Step) override {
     return fail(Errc::kUnsupported, "a file knows no moments");
   }
   std::string identity() const override;
+  std::string later_keys() const override;  // FILE.keys
   std::string name() const override { return path_.string(); }
 
  private:

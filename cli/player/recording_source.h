@@ -5,10 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "recorder/chunk.h"
 #include "recorder/derive/derived_lookup.h"
+#include "recorder/recording_decoder.h"
 #include "recorder/recording_keys.h"
 
 namespace cairn::cli {
@@ -25,6 +27,13 @@ struct Reading {
   std::string purpose;
   std::string form = {};  // of an export
 };
+
+// The keys of a recording that begins so: as `unlock` gives them, or, where its beginning is not sealed for whoever
+// that asks, as it gives them for what was sealed later.
+//   later  an age file of the recording's secret; empty: there is none
+Result<std::shared_ptr<const recorder::RecordingKeys>> unlock_either(const recorder::Unlock& unlock,
+                                                                     const recorder::Opening& opening,
+                                                                     std::string_view later);
 
 // The bytes of one recording, from auth or from a file.
 class RecordingSource {
@@ -49,6 +58,9 @@ class RecordingSource {
   virtual Result<std::optional<recorder::Moment>> find(uint64_t at_ns, recorder::Step step) = 0;
   // The same for the same bytes, another for others; good for a file's name.
   virtual std::string identity() const = 0;
+  // An age file of the recording's secret for recipients that came later, once its beginning has been read; empty:
+  // there is none.
+  virtual std::string later_keys() const { return {}; }
   // For people: a path, or "session UUID".
   virtual std::string name() const = 0;
 };

@@ -52,6 +52,7 @@ void add_all(CLI::App& app, Command& command) {
   add_user_verbs(app, command);
   add_role_verbs(app, command);
   add_retention_verbs(app, command);
+  add_key_verbs(app, command);
   add_version_verb(app, command);
 }
 

@@ -80,8 +80,13 @@ Result<int> download(const Context& context, const std::string& name, const std:
     offset += piece->bytes.size();
   }
   if (::fsync(out.get()) != 0) return fail_errno(fmt::format("sync {}", path.string()));
-  if (Result<void> printed = print_text(fmt::format("{}: {}\n", path.string(), format_bytes(offset))); !printed)
-    return fail(printed);
+  std::string written = fmt::format("{}: {}\n", path.string(), format_bytes(offset));
+  if (const std::string later = (*source)->later_keys(); !later.empty()) {
+    const std::filesystem::path keys = path.string() + ".keys";
+    if (Result<void> kept = write_file_atomically(keys, later, 0600); !kept) return fail(kept);
+    written += fmt::format("{}: its key for recipients that came later\n", keys.string());
+  }
+  if (Result<void> printed = print_text(written); !printed) return fail(printed);
   return kExitOk;
 }
 
@@ -116,7 +121,9 @@ void add_recording_verbs(CLI::App& app, Command& command) {
 
   auto name = std::make_shared<std::string>();
   auto file = std::make_shared<std::string>();
-  CLI::App* get = add_verb(*recordings, "download", "Fetch a recording as it is stored, with its proof behind it",
+  CLI::App* get = add_verb(*recordings, "download",
+                           "Fetch a recording as it is stored, with its proof behind it; in FILE.keys its key for "
+                           "recipients that came later",
                            "cairn recordings download 7c1e -o session.rec");
   get->add_option("SESSION", *name, "a session's UUID, or at least 4 characters of its beginning")->required();
   get->add_option("-o,--output", *file, "file to create")->required();

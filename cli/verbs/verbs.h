@@ -24,6 +24,7 @@ void add_token_verbs(CLI::App& app, Command& command);      // tokens add, ls, r
 void add_user_verbs(CLI::App& app, Command& command);       // users add, ls, rm, passwd
 void add_role_verbs(CLI::App& app, Command& command);       // roles add, ls, rm
 void add_retention_verbs(CLI::App& app, Command& command);  // retention add, ls, rm, reapply
+void add_key_verbs(CLI::App& app, Command& command);        // keys rotate, rewrap, drop
 void add_version_verb(CLI::App& app, Command& command);
 
 }  // namespace cairn::cli
