@@ -2,8 +2,9 @@
 source "$(dirname "$0")/lib.sh"
 make_cluster
 recorded() { node_ssh "$node_host" "echo $1" >/dev/null; finished_session; }
-row() { cairn recordings ls --format=json | jq -e --arg id "$1" ".[] | select(.id == \$id) | $2" >/dev/null; }
+row() { cairn recordings ls --format=json | jq -es --arg id "$1" "flatten | any(.[]; .id == \$id and ($2))" >/dev/null; }
 event() { cairn audit search --kind="$1" --session="$2" --format=json | jq -es "flatten | any(.[]; $3)" >/dev/null; }
+says() { [[ $("${@:2}") =~ $1 ]] || die "\"${*:2}\" does not say \"$1\" but: $("${@:2}")"; }
 files_of() { find "$tmp/auth/recordings" -name "$1.*"; }
 
 say "every look at a recording is on record, and what for"
@@ -35,13 +36,13 @@ exec 9> >(node_ssh "$node_host" 'cat >/dev/null' 2>/dev/null)
 wait_for 30 "a live session" eval '[[ $(newest_session) != "$second" ]]'
 live=$(newest_session)
 admin retention add test-nodes --node-labels=env=test --keep=1s
-admin retention ls | grep -q "test-nodes *1s *env=test" || die "$(admin retention ls)"
+says "test-nodes +1s +env=test" admin retention ls
 wait_for 60 "the rule to delete $second" row "$second" '.deletion.rule == "test-nodes"'
 [[ -z $(files_of "$second") ]] || die "left: $(files_of "$second")"
 [[ -n $(files_of "$first") ]] || die "the held one is gone"
 row "$live" 'has("deletion") | not' || die "a live one is deleted"
 expect_failure 5 "was deleted .* by the retention rule" cairn play "$second"
-cairn recordings ls | grep -q "^$second .*deleted" || die "$(cairn recordings ls)"
+says "$second +deleted.*deleted .* by retention rule test-nodes" cairn recordings ls
 exec 9>&-
 wait_for 60 "the rule to delete $live when it has ended" row "$live" 'has("deletion")'
 
