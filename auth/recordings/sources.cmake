@@ -1,5 +1,6 @@
 list(APPEND auth_sources
-  recordings/cluster_keys.cc recordings/derivations.cc recordings/directory_chunk_store.cc recordings/growth_watch.cc recordings/recording_deletion.cc recordings/recording_rewrap.cc
+  recordings/cluster_keys.cc recordings/derivations.cc recordings/directory_chunk_store.cc recordings/growth_watch.cc recordings/recording_deletion.cc
+  recordings/recording_reconcile.cc recordings/recording_rewrap.cc
   recordings/recording_tree.cc
   recordings/recording_walk.cc recordings/recordings.cc recordings/session_facts.cc)
 list(APPEND auth_headers

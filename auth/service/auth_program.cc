@@ -70,7 +70,8 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   Derivations derivations(*derived, chunks, &recordings, log);
   Enrolment enrolment(store, &issuer, clock, log);
   Retention retention(store, &recordings, clock, log);
-  Service service(store, &recordings, &*keys, &issuer, &enrolment, &retention, &derivations, options.data_dir, clock, log);
+  Service service(store, &recordings, &*keys, &issuer, &enrolment, &retention, &derivations, options.data_dir, clock,
+                  log);
   GrowthWatch growth;
   OpenConnections connections;
   // In this order: the pools finish what they have begun while there is a loop to bring it to; the loop's coroutines

@@ -35,7 +35,8 @@ class Service {
   // What is handed in outlives it.
   //   data_dir  where the last signature of the audit log lies
   Service(Store* store, Recordings* recordings, ClusterKeys* keys, const Issuer* issuer, Enrolment* enrolment,
-          Retention* retention, Derivations* derivations, const std::filesystem::path& data_dir, const Clock* clock, Log log)
+          Retention* retention, Derivations* derivations, const std::filesystem::path& data_dir, const Clock* clock,
+          Log log)
       : audit_head_(data_dir / "audit.head", store, keys, clock),
         store_(store),
         recordings_(recordings),

@@ -144,7 +144,8 @@ Result<void> search_here(const Context& context, RecordingSource& source, const 
 }
 
 Result<int> grep_file(const Context& context, const Options& options) {
-  const Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording, {.purpose = "search"}, options.identity);
+  const Result<std::unique_ptr<RecordingSource>> source =
+      open_recording(context, options.recording, {.purpose = "search"}, options.identity);
   if (!source) return fail(source);
   auth::v1::Session session;
   session.set_id(options.recording);
@@ -165,7 +166,8 @@ Result<void> print_found(const Context& context, const Found& found, const Optio
                       found.error() + (found.is_unreadable() ? "; --identity FILE searches it here" : ""));
     return {};
   }
-  const Result<std::unique_ptr<RecordingSource>> source = open_recording(context, id, {.purpose = "search"}, options.identity);
+  const Result<std::unique_ptr<RecordingSource>> source =
+      open_recording(context, id, {.purpose = "search"}, options.identity);
   if (!source) return fail(source);
   return search_here(context, **source, found.session(), options, printer);
 }

@@ -42,6 +42,7 @@ wait_for 60 "the rule to delete $second" row "$second" '.deletion.rule == "test-
 [[ -n $(files_of "$first") ]] || die "the held one is gone"
 row "$live" 'has("deletion") | not' || die "a live one is deleted"
 expect_failure 5 "was deleted .* by the retention rule" cairn play "$second"
+expect_failure 4 "does not give its key .*was deleted" cairn play "$tmp/second.rec" --speed=max
 says "$second +deleted.*deleted .* by retention rule test-nodes" cairn recordings ls
 exec 9>&-
 wait_for 60 "the rule to delete $live when it has ended" row "$live" 'has("deletion")'
