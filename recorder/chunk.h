@@ -12,6 +12,7 @@
 
 namespace cairn::recorder {
 
+using recording::v1::AuditInclusion;
 using recording::v1::Begin;
 using recording::v1::ChunkMeta;
 using recording::v1::Closing;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "recorder/proof/merkle.h"
 #include "recorder/tail_record.h"
 
 namespace cairn::recorder {
@@ -151,6 +152,18 @@ Result<Closing> read_closing(const ChunkView& chunk) {
   Result<Closing> closing = read_single<Closing>(chunk, ChunkType::kEnd);
   if (closing && !closing->end().has_end()) return fail(Errc::kCorrupt, "the final chunk holds no End");
   return closing;
+}
+
+Result<Proof> read_proof(const ChunkView& chunk) {
+  if (chunk.header.type != ChunkType::kProof) return fail(Errc::kCorrupt, "there is no proof where one should be");
+  const Result<std::string> raw = decompress_frame(chunk.payload, chunk.header.raw_bytes);
+  if (!raw) return fail(raw);
+  Proof proof;
+  if (!proof.ParseFromString(*raw) || proof.leaves().size() % kHashBytes != 0 ||
+      proof.audit().path().size() % kHashBytes != 0) {
+    return fail(Errc::kCorrupt, "the recording's proof cannot be read");
+  }
+  return proof;
 }
 
 PieceReader::PieceReader(uint64_t chunk, const RecordingKeys* keys) : chunk_(chunk) {

@@ -27,10 +27,11 @@ Result<ChunkContent> read_chunk(const ChunkView& chunk, const RecordingKeys* key
 //   bytes  from the chunk's header on
 Events salvage_chunk(std::string_view bytes, const RecordingKeys* keys);
 
-// Chunk 0 and the last one.
+// Chunk 0, the last one, and the proof behind it.
 //   fails  kCorrupt: it is of another type, or does not hold what it must
 Result<Opening> read_opening(const ChunkView& chunk);
 Result<Closing> read_closing(const ChunkView& chunk);
+Result<Proof> read_proof(const ChunkView& chunk);
 
 // The events of a chunk as its pieces come, before it is sealed.
 class PieceReader {

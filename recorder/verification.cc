@@ -20,16 +20,6 @@ constexpr std::string_view kMagic = "CRNR";
 
 std::string text(const std::array<unsigned char, 32>& hash) { return {hash.begin(), hash.end()}; }
 
-Result<Proof> read_proof(const ChunkView& chunk) {
-  const Result<std::string> raw = decompress_frame(chunk.payload, chunk.header.raw_bytes);
-  if (!raw) return fail(raw);
-  Proof proof;
-  if (!proof.ParseFromString(*raw) || proof.leaves().size() % kHashBytes != 0) {
-    return fail(Errc::kCorrupt, "the recording's proof cannot be read");
-  }
-  return proof;
-}
-
 std::vector<std::string> split_leaves(const std::string& joined) {
   std::vector<std::string> leaves;
   for (size_t at = 0; at + kHashBytes <= joined.size(); at += kHashBytes)
@@ -273,6 +263,11 @@ Result<Verifier::Proved> Verifier::prove(const Trust& trust, Verification& verif
   verification.certificate_serial = signer->serial;
   if (signer->common_name != opening_->begin().begin().session_id()) {
     return fail(Errc::kUnauthenticated, "its certificate is another session's");
+  }
+  if (proof_->has_audit()) {
+    const Result<AuditPlace> place = check_audit_inclusion(proof_->audit(), auth, signer->common_name, seal->said.root);
+    if (!place) return fail(Errc::kUnauthenticated, "its place in the audit log: " + place.error().message);
+    verification.audit = *place;
   }
   if (proof_->checkpoint().empty()) return proved;
 

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "recorder/chunk.h"
+#include "recorder/proof/audit_inclusion.h"
 #include "recorder/proof/certificate.h"
 #include "recorder/proof/checkpoint.h"
 
@@ -42,6 +43,7 @@ struct Verification {
   std::optional<uint64_t> cosigned_wall_s;  // when auth had seen it
   std::optional<uint64_t> sealed_wall_s;    // when auth had seen the whole
   std::string root;                         // hexadecimal, of all chunks, as sealed
+  std::optional<AuditPlace> audit;          // where the seal stands in the cluster's audit log, when the proof shows it
 };
 
 // Checks a recording and the proof behind it without any key but public ones, and without decrypting anything. Push

@@ -387,6 +387,32 @@ Result<uint64_t> Recordings::proof_bytes(const std::string& session_id) {
   return proof->size();
 }
 
+Result<std::string> Recordings::root_to_prove(const std::string& session_id) {
+  const Result<std::string> stored = chunks_->proof(session_id);
+  if (!stored || stored->empty()) return stored;
+  const Result<recorder::ChunkView> chunk = recorder::check_chunk(*stored);
+  const Result<recorder::Proof> proof = chunk ? recorder::read_proof(*chunk) : fail(chunk);
+  if (!proof) return fail(proof);
+  if (proof->has_audit()) return std::string();
+  const Result<recorder::SignedNote> seal = recorder::parse_note(proof->seal());
+  const Result<recorder::Checkpoint> sealed = seal ? recorder::parse_checkpoint(seal->text) : fail(seal);
+  if (!sealed) return fail(sealed);
+  return to_hex(sealed->root);
+}
+
+Result<void> Recordings::add_inclusion(const std::string& session_id, const recorder::AuditInclusion& inclusion) {
+  const Result<Hold> tree = hold_tree(session_id);  // nobody makes another proof meanwhile
+  if (!tree) return fail(tree);
+  const Result<std::string> stored = chunks_->proof(session_id);
+  if (!stored) return fail(stored);
+  const Result<recorder::ChunkView> chunk = recorder::check_chunk(*stored);
+  if (!chunk) return fail(chunk);
+  Result<recorder::Proof> proof = recorder::read_proof(*chunk);
+  if (!proof) return fail(proof);
+  *proof->mutable_audit() = inclusion;
+  return chunks_->put_proof(session_id, encode_proof(**tree, chunk->header, *proof));
+}
+
 Result<std::string> Recordings::certificate_serial(const std::string& session_id) {
   const Result<SessionRecord> session = store_->find_session(session_id);
   if (!session) return fail(session);

@@ -87,6 +87,10 @@ class Recordings {
   Result<StoredTail> tail(const std::string& session_id) { return chunks_->tail(session_id); }
   // Bytes of the proof; 0: there is none yet.
   Result<uint64_t> proof_bytes(const std::string& session_id);
+  // The root, hexadecimal, of a complete recording whose proof does not say yet where its seal stands in the audit log;
+  // empty: there is nothing to add.
+  Result<std::string> root_to_prove(const std::string& session_id);
+  Result<void> add_inclusion(const std::string& session_id, const recorder::AuditInclusion& inclusion);
   // Of the certificate that its session signs with, hexadecimal; empty: it is not signed.
   Result<std::string> certificate_serial(const std::string& session_id);
   // The secret that its chunks are encrypted with.

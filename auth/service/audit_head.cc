@@ -1,6 +1,7 @@
 #include "auth/service/audit_head.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -27,7 +28,7 @@ Result<void> AuditHeadSigner::check_continues(const AuditHead& head) {
                   head.size, last->size, file_.string()));
 }
 
-Result<std::string> AuditHeadSigner::sign() {
+Result<SignedHead> AuditHeadSigner::sign() {
   const std::scoped_lock lock(mutex_);
   const Result<AuditHead> head = store_->audit_head(0);
   if (!head) return fail(head);
@@ -42,7 +43,7 @@ Result<std::string> AuditHeadSigner::sign() {
   std::string text = recorder::note_text(note);
   constexpr mode_t kReadable = 0644;
   if (Result<void> written = write_file_atomically(file_, text, kReadable); !written) return fail(written);
-  return text;
+  return SignedHead{.note = std::move(text), .size = head->size};
 }
 
 }  // namespace cairn::auth

@@ -12,6 +12,11 @@
 
 namespace cairn::auth {
 
+struct SignedHead {
+  std::string note;   // C2SP checkpoint CLUSTER/log, signed
+  uint64_t size = 0;  // events in it
+};
+
 // Signs the audit log's tree as it stands, and never two trees of which one does not continue the other: what was
 // signed last lies in a file of its own. Thread-safe; blocks on the disk.
 class AuditHeadSigner {
@@ -20,10 +25,9 @@ class AuditHeadSigner {
   AuditHeadSigner(std::filesystem::path file, Store* store, const ClusterKeys* keys, const Clock* clock)
       : file_(std::move(file)), store_(store), keys_(keys), clock_(clock) {}
 
-  // A signed note: C2SP checkpoint CLUSTER/log.
   //   fails  kCorrupt: the log is not what was signed before; somebody has changed the database, or an older one was
   //          restored
-  Result<std::string> sign();
+  Result<SignedHead> sign();
 
  private:
   Result<void> check_continues(const AuditHead& head);

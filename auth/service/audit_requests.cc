@@ -4,11 +4,13 @@
 
 #include "auth/access/names.h"
 #include "auth/service/service.h"
+#include "recorder/proof/audit_entry.h"
 
 namespace cairn::auth {
 namespace {
 
 constexpr uint32_t kMaxLeaves = 65'536;
+constexpr int kMaxPaths = 2048;
 
 constexpr uint32_t kDefaultEvents = 100;
 constexpr uint32_t kMaxEvents = 1000;
@@ -54,20 +56,56 @@ Service::Answer Service::search_audit(const Subject& caller, const v1::SearchAud
 
 Service::Answer Service::read_audit_tree(const Subject& caller, const v1::ReadAuditTreeRequest& request) {
   if (Result<void> allowed = require_verb(caller, "audit"); !allowed) return fail(allowed);
-  Result<std::string> checkpoint = audit_head_.sign();
-  if (!checkpoint) {
-    log_.error("audit.altered", kv_error(checkpoint.error()));
-    return fail(Errc::kInternal, checkpoint.error().message);
-  }
+  if (request.prove_size() > kMaxPaths)
+    return fail(Errc::kInvalid, fmt::format("paths of {} events, at most {}", request.prove_size(), kMaxPaths));
+  Result<SignedHead> head = sign_audit_head();
+  if (!head) return fail(Errc::kInternal, head.error().message);
   const Result<std::vector<std::string>> leaves =
       store_->audit_leaves(request.from(), std::min(request.count(), kMaxLeaves));
   if (!leaves) return fail(leaves);
   v1::Response response;
   v1::ReadAuditTreeResponse& tree = *response.mutable_read_audit_tree();
-  tree.set_checkpoint(std::move(*checkpoint));
   tree.set_signer(keys_->signer_certificate());
   for (const std::string& leaf : *leaves) tree.mutable_leaves()->append(leaf);
+  for (const uint64_t leaf : request.prove()) {
+    const Result<std::vector<std::string>> path = store_->audit_path(leaf, head->size);
+    if (!path) return fail(path);
+    std::string& joined = *tree.add_paths();
+    for (const std::string& hash : *path) joined += hash;
+  }
+  tree.set_checkpoint(std::move(head->note));
   return response;
+}
+
+Result<SignedHead> Service::sign_audit_head() {
+  Result<SignedHead> head = audit_head_.sign();
+  if (!head) log_.error("audit.altered", kv_error(head.error()));
+  return head;
+}
+
+// What cannot be had is left out, and said to whoever verifies: the recording is evidence without it.
+void Service::add_audit_inclusion(const std::string& session_id) {
+  const Result<std::string> root = recordings_->root_to_prove(session_id);
+  if (!root || root->empty()) return;
+  const Result<Page<AuditEvent>> events =
+      store_->search_audit({.kinds = {"session.end"}, .session_id = session_id, .is_ascending = true});
+  if (!events) return;
+  for (const AuditEvent& event : events->rows) {
+    const auto named = event.fields().find("root");
+    if (named == event.fields().end() || named->second != *root) continue;
+    const Result<SignedHead> head = sign_audit_head();
+    const Result<std::vector<std::string>> path =
+        head ? store_->audit_path(event.leaf(), head->size) : Result<std::vector<std::string>>(fail(head));
+    if (!path) return;
+    recorder::AuditInclusion inclusion;
+    inclusion.set_entry(recorder::audit_entry(event));
+    inclusion.set_leaf(event.leaf());
+    for (const std::string& hash : *path) inclusion.mutable_path()->append(hash);
+    inclusion.set_head(head->note);
+    if (Result<void> added = recordings_->add_inclusion(session_id, inclusion); !added)
+      log_.warn("recording.unproved", kv("session", session_id), kv_error(added.error()));
+    return;
+  }
 }
 
 }  // namespace cairn::auth

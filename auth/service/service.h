@@ -127,6 +127,9 @@ class Service {
   // audit_requests.cc
   Answer read_audit_tree(const Subject& caller, const v1::ReadAuditTreeRequest& request);
   Answer search_audit(const Subject& caller, const v1::SearchAuditRequest& request);
+  Result<SignedHead> sign_audit_head();
+  // Into the proof of a complete recording: where its seal stands in the audit log.
+  void add_audit_inclusion(const std::string& session_id);
 
   Result<void> require_verb(const Subject& caller, const std::string& verb);
   // UUIDs of the hosts of this name or UUID; a UUID of a host that is gone stands for itself.

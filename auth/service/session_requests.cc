@@ -254,6 +254,10 @@ Service::Answer Service::read_recording(const Subject& caller, const v1::ReadRec
   const std::string& id = session.id();
   if (Result<void> noted = note_reading(caller, session, request.purpose(), request.form(), conversation); !noted)
     return fail(noted);
+  // Before the proof is read, which must not change between two reads of it.
+  const Result<RecordingState> stored = recordings_->state(id);
+  if (!stored) return fail(stored);
+  if (stored->is_complete && (request.offset() == 0 || request.offset() == stored->bytes)) add_audit_inclusion(id);
   const size_t limit = request.limit() == 0 ? kDefaultReadBytes : std::min(request.limit(), kMaxReadBytes);
   Result<std::string> bytes = recordings_->read(id, request.offset(), limit);
   if (!bytes) return fail(bytes);

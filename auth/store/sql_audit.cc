@@ -221,6 +221,18 @@ Result<std::vector<std::string>> SqlStore::audit_leaves(uint64_t from, uint64_t 
   });
 }
 
+Result<std::vector<std::string>> SqlStore::audit_path(uint64_t leaf, uint64_t size) {
+  return sql_->read([&](soci::session& sql) -> Result<std::vector<std::string>> {
+    const uint64_t leaves = leaf_count(sql);
+    if (size > leaves)
+      return fail(Errc::kNotFound, fmt::format("the audit log has {} events and never had {}", leaves, size));
+    if (leaf == 0 || leaf > size)
+      return fail(Errc::kInvalid, fmt::format("there is no event {} among the first {}", leaf, size));
+    return recorder::merkle_inclusion(leaf - 1, size,
+                                      [&sql](unsigned level, uint64_t place) { return node_at(sql, level, place); });
+  });
+}
+
 Result<void> SqlStore::append_audit(const Events& events) {
   return sql_->write([&](soci::session& sql) -> Result<void> {
     insert_events(sql, events);

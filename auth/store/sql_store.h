@@ -64,6 +64,7 @@ class SqlStore final : public Store {
   Result<Page<AuditEvent>> search_audit(const AuditQuery& query) override;
   Result<AuditHead> audit_head(uint64_t size) override;
   Result<std::vector<std::string>> audit_leaves(uint64_t from, uint64_t count) override;
+  Result<std::vector<std::string>> audit_path(uint64_t leaf, uint64_t size) override;
 
   // Gives events of before there was a tree their leaves.
   Result<void> complete_audit_tree();

@@ -119,6 +119,9 @@ class Store {
   //   fails  kNotFound: it never had so many
   virtual Result<AuditHead> audit_head(uint64_t size) = 0;
   virtual Result<std::vector<std::string>> audit_leaves(uint64_t from, uint64_t count) = 0;
+  // That the event at place `leaf` (from 1) stood in it when it had `size` leaves: RFC 9162 §2.1.3, from the leaf up.
+  //   fails  kNotFound: it never had so many; kInvalid: the event came later
+  virtual Result<std::vector<std::string>> audit_path(uint64_t leaf, uint64_t size) = 0;
 };
 
 }  // namespace cairn::auth

@@ -515,6 +515,16 @@ TEST_P(StoreConformance, KeepsATreeOfTheAuditLog) {
   EXPECT_EQ(store_->audit_leaves(0, 100).value().size(), 9U);
   EXPECT_EQ(store_->audit_leaves(7, 100).value().size(), 2U);
   EXPECT_EQ(code_of(store_->audit_head(10)), Errc::kNotFound);
+  for (const AuditEvent& event : page.rows) {
+    for (uint64_t size = event.leaf(); size <= 9; ++size) {
+      EXPECT_TRUE(recorder::verify_inclusion(event.leaf() - 1, size,
+                                             recorder::merkle_leaf(recorder::audit_entry(event)),
+                                             store_->audit_path(event.leaf(), size).value(), roots[size - 1]));
+    }
+  }
+  EXPECT_EQ(code_of(store_->audit_path(9, 10)), Errc::kNotFound);
+  EXPECT_EQ(code_of(store_->audit_path(9, 8)), Errc::kInvalid);
+  EXPECT_EQ(code_of(store_->audit_path(0, 8)), Errc::kInvalid);
 }
 
 TEST_P(StoreConformance, SearchesByTimeKindUserNodeAndSession) {

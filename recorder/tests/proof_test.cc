@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "proto/audit.pb.h"
+#include "recorder/proof/audit_entry.h"
+#include "recorder/proof/audit_inclusion.h"
 #include "recorder/proof/checkpoint.h"
 #include "recorder/proof/merkle.h"
 #include "recorder/proof/note.h"
@@ -139,6 +142,82 @@ TEST(Checkpoint, IsReadAsItWasWritten) {
                                  text + "\n", text + "open 1\n", text + "time x\n", text.substr(0, text.size() - 1)}) {
     EXPECT_FALSE(parse_checkpoint(bad)) << bad;
   }
+}
+
+// A log of nine events, of which the sixth is a recording's seal.
+struct SealedLog {
+  static constexpr uint64_t kEvent = 6;
+  const std::string session = "4be643cb-94b0-4f55-b63a-0d0d3a7cb1d1";
+  const std::string root = sha256("root");
+  const Ed25519Key key = Ed25519Key::generate();
+  const NoteKey auth{.name = "demo/log", .public_key = key.public_bytes()};
+  audit::v1::AuditEvent seal;
+  MerkleTree tree;
+
+  SealedLog() {
+    seal.set_id(6);
+    seal.set_kind("session.end");
+    seal.set_session_id(session);
+    seal.set_message("\"quoted\" \xc3\xbc\n");
+    (*seal.mutable_fields())["root"] = to_hex(root);
+    for (uint64_t i = 1; i <= 9; ++i) tree.add(merkle_leaf(i == kEvent ? audit_entry(seal) : std::to_string(i)));
+  }
+  AuditInclusion inclusion(const std::string& origin = "demo/log") const {
+    SignedNote note{.text = checkpoint_text({.origin = origin, .size = 9, .root = tree.root(9), .wall_ns = 5}),
+                    .signatures = {}};
+    sign_note(note, "demo/log", key);
+    AuditInclusion made;
+    made.set_entry(audit_entry(seal));
+    made.set_leaf(kEvent);
+    made.set_head(note_text(note));
+    const std::vector<std::string> path = merkle_inclusion(kEvent - 1, 9, tree.nodes()).value();
+    for (const std::string& hash : path) made.mutable_path()->append(hash);
+    return made;
+  }
+  bool accepts(const AuditInclusion& made) const {
+    return check_audit_inclusion(made, auth, session, root).has_value();
+  }
+};
+
+TEST(AuditInclusion, SaysWhereTheSealStands) {
+  const SealedLog log;
+  const AuditPlace place = check_audit_inclusion(log.inclusion(), log.auth, log.session, log.root).value();
+  EXPECT_EQ(place.event, 6U);
+  EXPECT_EQ(place.events, 9U);
+  EXPECT_EQ(place.signed_wall_ns, 5U);
+}
+
+TEST(AuditInclusion, IsNoOtherThanWhatAuthHasSigned) {
+  const SealedLog log;
+  for (const uint64_t leaf : {0U, 5U, 7U, 9U, 10U}) {
+    AuditInclusion moved = log.inclusion();
+    moved.set_leaf(leaf);
+    EXPECT_FALSE(log.accepts(moved)) << leaf;
+  }
+  for (size_t i = 0; i < log.inclusion().path().size(); ++i) {
+    AuditInclusion flipped = log.inclusion();
+    (*flipped.mutable_path())[i] ^= 1;
+    EXPECT_FALSE(log.accepts(flipped)) << i;
+  }
+  AuditInclusion cut = log.inclusion();
+  cut.mutable_path()->resize(kHashBytes);
+  EXPECT_FALSE(log.accepts(cut));
+  AuditInclusion spaced = log.inclusion();
+  spaced.mutable_entry()->insert(1, " ");
+  EXPECT_FALSE(log.accepts(spaced)) << "the same event, written in another way";
+  AuditInclusion unsigned_head = log.inclusion();
+  unsigned_head.set_head(SealedLog().inclusion().head());
+  EXPECT_FALSE(log.accepts(unsigned_head)) << "signed by another key";
+  EXPECT_FALSE(log.accepts(log.inclusion("demo/recordings/x"))) << "signed, and no log";
+}
+
+TEST(AuditInclusion, IsOfThisRecordingAlone) {
+  SealedLog log;
+  EXPECT_FALSE(check_audit_inclusion(log.inclusion(), log.auth, "another", log.root));
+  EXPECT_FALSE(check_audit_inclusion(log.inclusion(), log.auth, log.session, sha256("another")));
+  SealedLog start;
+  start.seal.set_kind("session.start");
+  EXPECT_FALSE(start.accepts(start.inclusion()));
 }
 
 }  // namespace

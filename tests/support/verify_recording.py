@@ -5,11 +5,13 @@
 """
 import base64
 import hashlib
+import json
 import pathlib
 import subprocess
 import struct
 import sys
 import tempfile
+import uuid
 
 HEADER = struct.Struct("<4sHBB16sQQQQQqQIIII32s32sII")
 
@@ -82,6 +84,31 @@ def check_note(folder, note: str, key: pathlib.Path, is_cosignature: bool) -> li
     raise ValueError("a signature is missing")
 
 
+def root_by_path(leaf: bytes, place: int, size: int, path: list[bytes]) -> bytes:
+    """RFC 9162 §2.1.3.2"""
+    last = size - 1
+    for sibling in path:
+        if place & 1 or place == last:
+            leaf = hashlib.sha256(b"\1" + sibling + leaf).digest()
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            leaf = hashlib.sha256(b"\1" + leaf + sibling).digest()
+        place, last = place >> 1, last >> 1
+    assert last == 0
+    return leaf
+
+
+def check_audit(folder, audit: dict, auth: pathlib.Path, session: str, sealed: bytes):
+    event = json.loads(audit[1])
+    assert (event["kind"], event["session_id"], event["fields"]["root"]) == ("session.end", session, sealed.hex())
+    origin, size, said = check_note(folder, audit[4].decode(), auth, False)[:3]
+    path = [audit.get(3, b"")[at:at + 32] for at in range(0, len(audit.get(3, b"")), 32)]
+    leaf = hashlib.sha256(b"\0" + audit[1]).digest()
+    assert origin.endswith("/log") and base64.b64decode(said) == root_by_path(leaf, audit[2] - 1, int(size), path), \
+        "the seal is not in the audit log"
+
+
 def main(file: str, ca: str, identity: str | None = None) -> int:
     data, at, leaves, chunks = pathlib.Path(file).read_bytes(), 0, [], []
     while at < len(data):
@@ -106,6 +133,7 @@ def main(file: str, ca: str, identity: str | None = None) -> int:
             origin, size, said = check_note(folder, note.decode(), key, is_cosignature)[:3]
             assert int(size) == len(leaves) and base64.b64decode(said) == root(leaves), "the root is another"
         assert proof[3] == b"".join(leaves)
+        check_audit(folder, dict(fields(proof[5])), auth, str(uuid.UUID(bytes=data[8:24])), root(leaves))
         if identity:
             for kind, form, payload in chunks:
                 if kind == 1 and form == 1:
