@@ -166,6 +166,7 @@ void Screen::scroll_up(uint32_t top, uint32_t bottom, unsigned count) {
     for (auto row = end - count; row != end; ++row) row->assign(columns_, blank());
     return;
   }
+  split_at_margins(top, bottom);
   for (uint32_t row = top; row <= bottom; ++row) {
     if (row + count <= bottom) {
       std::copy(rows[row + count].begin() + left(), rows[row + count].begin() + right() + 1,
@@ -186,6 +187,7 @@ void Screen::scroll_down(uint32_t top, uint32_t bottom, unsigned count) {
     for (auto row = begin; row != begin + count; ++row) row->assign(columns_, blank());
     return;
   }
+  split_at_margins(top, bottom);
   for (uint32_t row = bottom + 1; row-- > top;) {
     if (row >= top + count) {
       std::copy(rows[row - count].begin() + left(), rows[row - count].begin() + right() + 1,
@@ -204,6 +206,13 @@ void Screen::split_before(uint32_t row, uint32_t column) {
     half->character = ' ';
     half->mark = 0;
     half->width = 1;
+  }
+}
+
+void Screen::split_at_margins(uint32_t top, uint32_t bottom) {
+  for (uint32_t row = top; row <= bottom; ++row) {
+    split_before(row, left());
+    split_before(row, right() + 1);
   }
 }
 

@@ -43,6 +43,7 @@ class Screen {
   uint32_t cursor_row() const { return cursor_.row; }
   bool is_cursor_shown() const { return modes_.shows_cursor; }
   bool is_alternate() const { return is_alternate_; }
+  bool has_side_margins() const { return modes_.has_side_margins; }
   // The row's text, UTF-8, without the blanks at its end unless it continues in the row below.
   static std::string text_of(const Row& row);
 
@@ -52,6 +53,11 @@ class Screen {
   static Result<Screen> restore(std::string_view saved);
   // What brings a terminal of this size to show the same, whatever it showed before: for eyes, not for state.
   std::string drawing() const;
+  // What brings a terminal of this size that was just reset into this state: both screens, modes, upper and lower
+  // margin, tabs, character sets and saved cursors, so that whatever follows is drawn as it would be here. Left out:
+  // side margins, which many terminals do not know, and so a wrap that is due elsewhere than at the end of a row; the
+  // last character, which CSI b repeats; a cursor outside the margins in origin mode stands at their edge.
+  std::string state_text() const;
 
   bool operator==(const Screen& other) const;
 
@@ -92,6 +98,9 @@ class Screen {
   Row blank_row() const;
   Cell blank() const;
 
+  std::string cursor_text(const Cursor& cursor, const std::vector<Row>& rows, uint32_t row, uint32_t column) const;
+  std::string contents_text() const;
+
   size_t take_escape(std::string_view text);
   size_t take_csi(std::string_view text);
   void control(char c);
@@ -121,6 +130,7 @@ class Screen {
   void delete_cells(uint32_t row, uint32_t column, unsigned count);
   void erase(uint32_t row, uint32_t from, uint32_t to);
   void split_before(uint32_t row, uint32_t column);
+  void split_at_margins(uint32_t top, uint32_t bottom);
   void erase_display(unsigned how);
   void erase_line(unsigned how);
   void use_alternate(bool on);

@@ -1,10 +1,8 @@
-// Saving, restoring and drawing a screen.
+// Saving and restoring a screen.
 #include <algorithm>
 #include <map>
 #include <tuple>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "proto/screen.pb.h"
 #include "recorder/screen/screen.h"
@@ -87,29 +85,6 @@ bool restore_lines(const SavedScreen& saved, const SavedLines& from, uint32_t co
   return row == lines.size() && column == 0;
 }
 
-std::string colour_parameters(uint32_t colour, unsigned base) {
-  if ((colour & Style::kPalette) != 0) return fmt::format(";{};5;{}", base + 8, colour & 0xff);
-  if ((colour & Style::kDirect) != 0)
-    return fmt::format(";{};2;{};{};{}", base + 8, colour >> 16 & 0xff, colour >> 8 & 0xff, colour & 0xff);
-  return {};
-}
-
-std::string sgr(const Style& style) {
-  std::string text = "\x1b[0";
-  constexpr std::array<std::pair<uint16_t, unsigned>, 8> kFlags = {{{Style::kBold, 1},
-                                                                    {Style::kFaint, 2},
-                                                                    {Style::kItalic, 3},
-                                                                    {Style::kUnderline, 4},
-                                                                    {Style::kBlink, 5},
-                                                                    {Style::kInverse, 7},
-                                                                    {Style::kHidden, 8},
-                                                                    {Style::kStruck, 9}}};
-  for (const auto& [flag, code] : kFlags) {
-    if ((style.flags & flag) != 0) text += fmt::format(";{}", code);
-  }
-  return text + colour_parameters(style.foreground, 30) + colour_parameters(style.background, 40) + "m";
-}
-
 }  // namespace
 
 std::string Screen::save() const {
@@ -189,33 +164,6 @@ Result<Screen> Screen::restore(std::string_view bytes) {
   screen.single_shift_ = static_cast<uint8_t>(saved.single_shift());
   screen.last_character_ = saved.last_character();
   return screen;
-}
-
-std::string Screen::drawing() const {
-  std::string text = "\x1b[!p\x1b[?69l\x1b[r\x1b[?7h\x1b[0m\x1b(B\x0f\x1b[H\x1b[2J";
-  Style style;
-  for (uint32_t number = 0; number < rows_; ++number) {
-    const Row& row = lines()[number];
-    size_t end = row.size();
-    while (end > 0 && row[end - 1] == Cell()) --end;
-    if (end == 0) continue;
-    text += fmt::format("\x1b[{}H", number + 1);
-    for (size_t i = 0; i < end; ++i) {
-      if (row[i].width == 0) continue;
-      if (row[i].style != style) {
-        style = row[i].style;
-        text += sgr(style);
-      }
-      Row one = {row[i]};
-      const std::string character = text_of(one);
-      text += character.empty() ? " " : character;
-    }
-  }
-  text += sgr(cursor_.style);
-  text += fmt::format("\x1b[{};{}H\x1b[?7h\x1b[?25{}", cursor_.row + 1, cursor_.column + 1,
-                      modes_.shows_cursor ? 'h' : 'l');
-  if (modes_.is_reversed) text += "\x1b[?5h";
-  return text;
 }
 
 }  // namespace cairn::recorder

@@ -6,11 +6,11 @@
 
 namespace cairn::recorder {
 
-void TerminalTrack::feed(const Event& event) {
+std::string TerminalTrack::feed(const Event& event) {
   if (event.kind_case() == Event::kChannelOpened) {
     const auto& opened = event.channel_opened();
     if (!channel_ && opened.has_pty()) channel_ = opened.channel();
-    if (channel_ != opened.channel()) return;
+    if (channel_ != opened.channel()) return {};
     has_terminal_ = opened.has_pty();
     if (opened.has_pty()) screen_.resize(opened.columns(), opened.rows());
   } else if (event.kind_case() == Event::kResize) {
@@ -18,18 +18,25 @@ void TerminalTrack::feed(const Event& event) {
   } else if (event.kind_case() == Event::kOutput) {
     const auto& output = event.output();
     if (!channel_) channel_ = output.channel();
-    if (channel_ != output.channel()) return;
-    TerminalFilter& filter = output.stream() == recording::v1::STREAM_STDERR ? errors_ : output_;
-    const std::string text = filter.filter(output.data());
-    if (has_terminal_) return screen_.feed(text);
+    if (channel_ == output.channel()) return show(output);
+  }
+  return {};
+}
+
+std::string TerminalTrack::show(const recording::v1::TerminalOutput& output) {
+  TerminalFilter& filter = output.stream() == recording::v1::STREAM_STDERR ? errors_ : output_;
+  std::string text = filter.filter(output.data());
+  if (!has_terminal_) {
     // Who writes to a pipe ends lines with a line feed alone.
     std::string returned;
     for (const char c : text) {
       if (c == '\n') returned += '\r';
       returned += c;
     }
-    screen_.feed(returned);
+    text = std::move(returned);
   }
+  screen_.feed(text);
+  return text;
 }
 
 std::string TerminalTrack::save() const {

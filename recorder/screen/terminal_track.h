@@ -19,7 +19,8 @@ class TerminalTrack {
   // Without `channel`: the first that has a terminal, or else output.
   explicit TerminalTrack(std::optional<uint32_t> channel = {}) : channel_(channel), screen_(0, 0) {}
 
-  void feed(const Event& event);
+  // Returns what the event has put onto the screen, harmless to any terminal; empty when it is of another channel.
+  std::string feed(const Event& event);
 
   const Screen& screen() const { return screen_; }
   Screen& screen() { return screen_; }
@@ -30,6 +31,8 @@ class TerminalTrack {
   static Result<TerminalTrack> restore(std::string_view saved);
 
  private:
+  std::string show(const recording::v1::TerminalOutput& output);
+
   std::optional<uint32_t> channel_;
   bool has_terminal_ = false;
   TerminalFilter output_;

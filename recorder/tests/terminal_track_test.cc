@@ -71,5 +71,70 @@ TEST(TerminalTrack, IsTheSameWhereverItIsSavedAndRestored) {
   }
 }
 
+// What a screen says of itself makes another of a fresh terminal, on which all that follows is drawn alike.
+TEST(TerminalTrack, GoesOnFromTheTextOfItsState) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const std::vector<std::string> pieces = {"text",
+                                           "a longer piece of text that wraps somewhere",
+                                           "\r\n",
+                                           "\x1b[31;1mred",
+                                           "\x1b[48;5;17m",
+                                           "\x1b[0m",
+                                           "日本",
+                                           "\x1b[5;9H",
+                                           "\x1b[2;6r",
+                                           "\x1b[r",
+                                           "\x1b[?1049h",
+                                           "\x1b[?1049l",
+                                           "\x1b[?47h",
+                                           "\x1b[?47l",
+                                           "\0337",
+                                           "\0338",
+                                           "\x1b(0lqk",
+                                           "\x1b(B",
+                                           "\x1b)0\x0e",
+                                           "\x0f",
+                                           "\x1b[4h",
+                                           "\x1b[4l",
+                                           "\x1b[?7l",
+                                           "\x1b[?7h",
+                                           "\t",
+                                           "\x1b[3g",
+                                           "\x1b[12G\x1bH",
+                                           "\x1b[K",
+                                           "\x1b[2J",
+                                           "\x1bM",
+                                           "\x1bM\x1bM",
+                                           "\x1b[2L",
+                                           "\x1b[3M",
+                                           "\x1b[4P",
+                                           "\x1b[2@",
+                                           "\x1b[?25l",
+                                           "\x1b[?5h",
+                                           "e\xcc\x81",
+                                           "\b\b",
+                                           "\x1b[3;999H",
+                                           "\n\n\n",
+                                           "\x1b[38;2;1;2;3m"};
+  for (int round = 0; round < 60; ++round) {
+    TerminalTrack track;
+    track.feed(opened(0, true, 40, 10));
+    for (int step = 0; step < 120; ++step) {
+      track.feed(random() % 40 == 0 ? resized(0, 5 + random() % 60, 3 + random() % 20)
+                                    : make_output(1, pieces[random() % pieces.size()]));
+      Screen other(track.screen().columns(), track.screen().rows());
+      other.feed(track.screen().state_text());
+      Screen same = track.screen();
+      for (const std::string_view after : {"", "x", "\r\ny\r\n\tz", "\0338w", "\x1b[H\x1b[?1049hv\x1b[?1049lu"}) {
+        same.feed(after);
+        other.feed(after);
+        ASSERT_EQ(same.drawing(), other.drawing()) << "round " << round << " step " << step << " after " << after;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace cairn::recorder
