@@ -5,69 +5,23 @@
 
 #include <fmt/format.h>
 
-#include "base/file.h"
-#include "cli/player/recording_source.h"
 #include "cli/print/exit_code.h"
 #include "cli/print/json.h"
 #include "cli/print/plain_text.h"
-#include "cli/verbs/ask.h"
 #include "cli/verbs/open_recording.h"
 #include "cli/verbs/verbs.h"
-#include "recorder/summary.h"
-#include "recorder/verification.h"
-#include "tunnel/identity.h"
+#include "cli/verbs/verdict.h"
 
 namespace cairn::cli {
 namespace {
 
 using recorder::Summary;
 
-constexpr size_t kMaxTrustBytes = 4 << 20;
-
 struct VerifyOptions {
   std::vector<std::string> names;
   std::string identity;
   std::string trust;
 };
-
-struct Verdict {
-  Summary summary;
-  recorder::Verification integrity;
-  bool is_live = false;
-  bool is_locked = false;       // encrypted, and no key for it: what it holds was not looked at
-  std::optional<Error> broken;  // where its contents break off
-};
-
-// Reads the recording to its end, or to where it breaks; what came before is counted either way.
-Result<Verdict> read_whole(RecordingSource& source, const recorder::Trust& trust) {
-  Verdict verdict;
-  recorder::Verifier verifier;
-  recorder::SummaryBuilder counted;
-  recorder::RecordingDecoder decoder([&source](const recorder::Opening& opening) { return source.unlock(opening); });
-  for (uint64_t offset = 0;;) {
-    const Result<RecordingSource::Piece> piece =
-        source.read({.offset = offset}, RecordingSource::kMaxPieceBytes, std::chrono::milliseconds(0));
-    if (!piece) return fail(piece);
-    verdict.is_live = piece->is_live;
-    if (piece->bytes.empty()) break;
-    offset += piece->bytes.size();
-    verifier.feed(piece->bytes);
-    decoder.feed(piece->bytes);
-    for (;;) {
-      const Result<std::optional<recorder::Event>> next = decoder.next();
-      if (!next && next.error().code == Errc::kDenied) verdict.is_locked = true;
-      if (!next) break;
-      const std::optional<recorder::Event>& event = *next;
-      if (!event) break;
-      counted.add(*event);
-    }
-  }
-  const Result<void> end = decoder.finish();
-  if (!end && !verdict.is_locked && !verdict.is_live) verdict.broken = end.error();
-  verdict.summary = counted.finish(decoder);
-  verdict.integrity = verifier.finish(trust);
-  return verdict;
-}
 
 nlohmann::ordered_json integrity_json(const recorder::Verification& integrity) {
   nlohmann::ordered_json object{{"verdict", recorder::integrity_name(integrity.integrity)},
@@ -81,11 +35,17 @@ nlohmann::ordered_json integrity_json(const recorder::Verification& integrity) {
                                 {"signed_wall_ns", integrity.signed_wall_ns},
                                 {"cosigned_wall_s", nullptr},
                                 {"sealed_wall_s", nullptr},
-                                {"root", integrity.root}};
+                                {"root", integrity.root},
+                                {"audit_event", nullptr},
+                                {"audit_events", nullptr}};
   if (integrity.bad_chunk) object["bad_chunk"] = *integrity.bad_chunk;
   if (integrity.bad_offset) object["bad_offset"] = *integrity.bad_offset;
   if (integrity.cosigned_wall_s) object["cosigned_wall_s"] = *integrity.cosigned_wall_s;
   if (integrity.sealed_wall_s) object["sealed_wall_s"] = *integrity.sealed_wall_s;
+  if (integrity.audit) {
+    object["audit_event"] = integrity.audit->event;
+    object["audit_events"] = integrity.audit->events;
+  }
   return object;
 }
 
@@ -99,6 +59,13 @@ std::string integrity_text(const recorder::Verification& integrity) {
     text += fmt::format("signed            {} of {} chunks by the session on node {}; sealed by auth {}\n",
                         integrity.session_signed_chunks, integrity.chunks, printable(integrity.node),
                         format_utc(static_cast<int64_t>(*integrity.sealed_wall_s)));
+  }
+  if (integrity.audit) {
+    text += fmt::format("in the audit log  event {} of {}, as signed by auth {}\n", integrity.audit->event,
+                        integrity.audit->events,
+                        format_utc(static_cast<int64_t>(integrity.audit->signed_wall_ns / 1'000'000'000)));
+  } else if (integrity.sealed_wall_s) {
+    text += "in the audit log  not shown: the proof was taken before auth could show it\n";
   }
   return text;
 }
@@ -168,54 +135,6 @@ std::string verdict_text(const Verdict& verdict) {
   return text;
 }
 
-// Public keys to believe: those of a file, or those that this home has from its login, with what auth has revoked as
-// far as auth can be asked.
-Result<recorder::Trust> trust_of(const Context& context, const std::string& file) {
-  recorder::Trust trust;
-  if (!file.empty()) {
-    Result<std::string> pem = read_file(file, kMaxTrustBytes);
-    if (!pem) return fail(pem);
-    trust.authorities_pem = trust.revocations_pem = std::move(*pem);
-    return trust;
-  }
-  auth::v1::Request request;
-  request.mutable_read_trust();
-  const Result<auth::v1::Response> response = ask(context, std::move(request), auth::v1::Response::kReadTrust);
-  if (response) {
-    trust.authorities_pem = response->read_trust().authorities();
-    trust.revocations_pem = response->read_trust().revocations();
-    return trust;
-  }
-  const Result<Home> home = context.home();
-  const Result<tunnel::Identity> identity = home ? tunnel::load_identity(home->root()) : fail(home);
-  if (identity) trust.authorities_pem = identity->authorities.host_ca();
-  if (!identity) {
-    print_warning(
-        "there is nobody to believe: give the cluster's public keys with --trust FILE (\"cairn recordings "
-        "trust\" prints them)");
-  }
-  return trust;
-}
-
-// What is wrong with it, as the exit code says it too.
-std::optional<std::string> objection(const Verdict& verdict) {
-  const recorder::Verification& integrity = verdict.integrity;
-  if (verdict.is_live) return "the session is still live; verify it again when it has ended";
-  const bool is_cut = integrity.integrity == recorder::Integrity::kTruncated;
-  if (is_cut && verdict.broken) return verdict.broken->message;
-  if (integrity.integrity != recorder::Integrity::kIntact && integrity.integrity != recorder::Integrity::kUnproved) {
-    return fmt::format("the recording was tampered with or damaged ({}): {}",
-                       recorder::integrity_name(integrity.integrity), integrity.finding);
-  }
-  if (verdict.broken) return verdict.broken->message;
-  if (verdict.is_locked) return std::nullopt;
-  const Summary& summary = verdict.summary;
-  if (!summary.findings.empty()) return "the recording contradicts itself: " + summary.findings.front();
-  if (!summary.is_sequence_complete || summary.missing_output_bytes > 0 || summary.missing_other_events > 0)
-    return "the recording is incomplete: events are missing; \"cairn play --events=only\" shows where";
-  return std::nullopt;
-}
-
 Result<int> verify_one(const Context& context, const std::string& name, const VerifyOptions& options,
                        const recorder::Trust& trust) {
   Result<std::unique_ptr<RecordingSource>> source =
@@ -233,11 +152,11 @@ Result<int> verify_one(const Context& context, const std::string& name, const Ve
 }
 
 Result<int> verify(const Context& context, const VerifyOptions& options) {
-  const Result<recorder::Trust> trust = trust_of(context, options.trust);
-  if (!trust) return fail(trust);
+  const Result<Believed> believed = trust_of(context, options.trust);
+  if (!believed) return fail(believed);
   int worst = kExitOk;
   for (const std::string& name : options.names) {
-    const Result<int> verified = verify_one(context, name, options, *trust);
+    const Result<int> verified = verify_one(context, name, options, believed->trust);
     if (!verified && options.names.size() == 1) return verified;
     if (!verified) print_error(verified.error());
     worst = std::max(worst, verified ? *verified : exit_code_of(verified.error()));
