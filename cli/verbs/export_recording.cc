@@ -13,6 +13,7 @@
 #include "cli/player/recording_feed.h"
 #include "cli/print/exit_code.h"
 #include "cli/print/json.h"
+#include "cli/verbs/export_html.h"
 #include "cli/verbs/open_recording.h"
 #include "cli/verbs/verbs.h"
 #include "recorder/export/terminal_export.h"
@@ -28,6 +29,7 @@ struct ExportOptions {
   std::string output;
   std::string timing;
   std::string identity;
+  std::string trust;
   std::optional<uint32_t> channel;
   bool is_raw = false;
 };
@@ -74,7 +76,19 @@ Result<Converter> converter_of(const ExportOptions& options, std::string& timing
       [](const Event* event) { return event == nullptr ? std::string() : json_line(event_to_json(*event)) + "\n"; });
 }
 
+Result<int> export_html(const Context& context, const ExportOptions& options) {
+  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording, options.identity);
+  if (!source) return fail(source);
+  const Result<std::string> page = html_of(context, **source, options.trust, options.channel);
+  if (!page) return fail(page);
+  Result<Output> file = Output::open(options.output);
+  const Result<void> written = file ? file->write(*page) : fail(file);
+  return written ? Result<int>(kExitOk) : Result<int>(fail(written));
+}
+
 Result<int> export_recording(const Context& context, const ExportOptions& options) {
+  if (options.form == "html") return export_html(context, options);
+  if (!options.trust.empty()) return fail(Errc::kInvalid, "--trust is for --as=html, which verifies");
   if (options.form == "typescript" && options.timing.empty())
     return fail(Errc::kInvalid, "a typescript has its times in a file of their own: --timing FILE");
   Result<std::unique_ptr<RecordingSource>> source =
@@ -108,6 +122,7 @@ void add_export_verb(CLI::App& recordings, Command& command) {
   CLI::App* verb =
       add_verb(recordings, "export", "Write a recording in a form that other programs read",
                "cairn recordings export 7c1e --as=asciicast2 -o session.cast\n"
+               "cairn recordings export 7c1e --as=html -o session.html\n"
                "cairn recordings export 7c1e --as=typescript -o typescript --timing=timing\n"
                "cairn recordings export 7c1e --as=jsonl | jq -r 'select(.exec) | .exec.argv | join(\" \")'");
   verb->add_option("SESSION", options->recording, "a session's UUID, at least 4 characters of its beginning, or a file")
@@ -115,14 +130,17 @@ void add_export_verb(CLI::App& recordings, Command& command) {
   verb->add_option(
           "--as", options->form,
           "asciicast2, asciicast3: for asciinema; typescript: for scriptreplay; text: the terminal's text; jsonl: "
-          "every event as JSON, one in a line")
-      ->check(CLI::IsMember({"asciicast2", "asciicast3", "typescript", "text", "jsonl"}))
+          "every event as JSON, one in a line; html: one file that plays it in any browser without a network, with its "
+          "events, a search, and what verifying it showed")
+      ->check(CLI::IsMember({"asciicast2", "asciicast3", "typescript", "text", "jsonl", "html"}))
       ->capture_default_str();
   verb->add_option("-o,--output", options->output, "file to write; without it standard output");
   verb->add_option("--timing", options->timing, "of a typescript: file of its times");
   verb->add_option("--channel", options->channel, "which of the session's channels; without it the first terminal");
   verb->add_flag("--raw", options->is_raw,
                  "of a typescript: the very bytes, with sequences that make a terminal act or answer");
+  verb->add_option("--trust", options->trust,
+                   "of html: file of the cluster's public keys and revocations; without it auth is asked");
   add_identity(verb, options->identity);
   verb->callback([&command, options] {
     command.run = [&command, options] { return export_recording(command.context, *options); };
