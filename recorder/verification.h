@@ -56,6 +56,10 @@ class Verifier {
 
   Verification finish(const Trust& trust);
 
+  // Chunk 0 and the proof as they were found, nothing of them checked.
+  const std::optional<Opening>& opening() const { return opening_; }
+  const std::optional<Proof>& proof() const { return proof_; }
+
  private:
   struct Found {
     uint64_t offset = 0;

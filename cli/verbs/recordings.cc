@@ -118,6 +118,7 @@ void add_recording_verbs(CLI::App& app, Command& command) {
   add_verify_verb(*recordings, command);
   add_export_verb(*recordings, command);
   add_grep_verb(*recordings, command);
+  add_bundle_verb(*recordings, command);
 
   auto name = std::make_shared<std::string>();
   auto file = std::make_shared<std::string>();

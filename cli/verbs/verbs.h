@@ -14,6 +14,7 @@ void add_known_hosts_verb(CLI::App& app, Command& command);
 void add_session_verbs(CLI::App& app, Command& command);  // sessions ls
 void add_recording_verbs(CLI::App& app, Command& command);
 void add_recording_fate_verbs(CLI::App& recordings, Command& command);  // hold, release, rm
+void add_bundle_verb(CLI::App& recordings, Command& command);
 void add_export_verb(CLI::App& recordings, Command& command);
 void add_grep_verb(CLI::App& recordings, Command& command);
 void add_verify_verb(CLI::App& recordings, Command& command);

@@ -24,7 +24,7 @@ cp "$tmp/cluster.pem" "$tmp/ca.pem"
 CAIRN_HOME=$tmp/nobody "$bin/cairn" recordings verify "$tmp/whole.rec" --trust "$tmp/cluster.pem" --format=json >"$tmp/verdict.json"
 jq -e '.integrity.verdict == "intact" and .locked and .integrity.chunks_signed_by_session == .integrity.chunks' "$tmp/verdict.json" >/dev/null ||
   die "offline: $(cat "$tmp/verdict.json")"
-"$source_root/tests/support/verify_recording.py" "$tmp/whole.rec" "$tmp/ca.pem" "$tmp/auditor.key" >"$tmp/terminal"
+"$source_root/cli/evidence/verify_recording.py" "$tmp/whole.rec" "$tmp/ca.pem" "$tmp/auditor.key" >"$tmp/terminal"
 grep -q "the secret" "$tmp/terminal" || die "age and zstd do not show the terminal"
 ! grep -qa "the secret" "$tmp/auth/recordings/$session.rec" || die "the archive can be read by whoever has the disk"
 

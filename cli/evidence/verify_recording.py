@@ -2,6 +2,8 @@
 """Verifies a recording by docs/recording-format.md alone: Python's hashlib, openssl(1), age(1) and zstd(1), none of Cairn's code.
 
   verify_recording.py FILE CA_PEM [IDENTITY]     exit 0 and "intact"; with an identity the decrypted terminal on standard output
+
+Of a bundle (cairn recordings bundle) it checks the audit events beside FILE as well.
 """
 import base64
 import hashlib
@@ -109,6 +111,21 @@ def check_audit(folder, audit: dict, auth: pathlib.Path, session: str, sealed: b
         "the seal is not in the audit log"
 
 
+def check_events(folder: pathlib.Path, audit: pathlib.Path, ca: str):
+    """Every event of a bundle is a leaf of the log that auth has signed."""
+    signer = run("openssl", "x509", "-in", str(audit / "signer.pem"), "-outform", "DER")
+    origin, size, said = check_note(folder, (audit / "head.note").read_text(), public_key(folder, signer, ca), False)[:3]
+    entries, paths = (audit / "events.jsonl").read_bytes().splitlines(), (audit / "paths.jsonl").read_text().splitlines()
+    assert origin.endswith("/log") and len(entries) == len(paths)
+    for entry, line in zip(entries, paths):
+        place = json.loads(line)
+        path = [bytes.fromhex(each) for each in place["path"]]
+        leaf = hashlib.sha256(b"\0" + entry).digest()
+        assert base64.b64decode(said) == root_by_path(leaf, place["leaf"] - 1, int(size), path), \
+            f"event {place['leaf']} is not in the audit log"
+    print(f"{len(entries)} audit events are in the log of {size}", file=sys.stderr)
+
+
 def main(file: str, ca: str, identity: str | None = None) -> int:
     data, at, leaves, chunks = pathlib.Path(file).read_bytes(), 0, [], []
     while at < len(data):
@@ -134,6 +151,8 @@ def main(file: str, ca: str, identity: str | None = None) -> int:
             assert int(size) == len(leaves) and base64.b64decode(said) == root(leaves), "the root is another"
         assert proof[3] == b"".join(leaves)
         check_audit(folder, dict(fields(proof[5])), auth, str(uuid.UUID(bytes=data[8:24])), root(leaves))
+        if (pathlib.Path(file).parent / "audit" / "events.jsonl").exists():
+            check_events(folder, pathlib.Path(file).parent / "audit", ca)
         if identity:
             for kind, form, payload in chunks:
                 if kind == 1 and form == 1:
