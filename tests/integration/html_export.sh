@@ -23,17 +23,32 @@ keys() {
   sleep 0.5; printf 'head -1 </dev/tcp/127.0.0.1/%s\r' "$port"
   sleep 0.5; printf 'bash %s\r' "$tmp/hostile"
   sleep 0.5; printf "/bin/echo '</script><img src=x onerror=globalThis.pwned=1>'\r"
-  sleep 0.5; printf "printf '\\\\033[31mr\\\\303\\\\274ckw\\\\303\\\\244rts\\\\033[0m\\\\n'; seq 1 400; echo the; /bin/echo end of it\r"
-  sleep 1; printf 'exit\r'; sleep 0.5
+  sleep 0.5; printf "printf '\\\\033[31mr\\\\303\\\\274ckw\\\\303\\\\244rts\\\\033[0m\\\\n'; seq 1 400\r"
+  # Programs that use the whole screen, those that are here, and enough output for several segments.
+  sleep 0.5; printf 'top -d 0.3\r'; sleep 0.7; printf 'M'; sleep 0.4; printf 'q'
+  if command -v vim >/dev/null; then
+    sleep 0.5; printf 'vim -n /etc/services\r'; sleep 0.5; printf '\006'; sleep 0.2; printf ':split\r'; sleep 0.2; printf '/tcp\r'; sleep 0.4; printf ':qa!\r'
+  fi
+  if command -v tmux >/dev/null; then
+    sleep 0.5; printf 'tmux -L cairn-it -f /dev/null\r'; sleep 0.7; printf '\002%%'; sleep 0.4; printf 'seq 1 50\r'; sleep 0.4; printf '\002&'; sleep 0.2; printf 'y'
+  fi
+  sleep 0.5; printf 'seq 1 90000; echo the; /bin/echo end of it\r'
+  sleep 1.5; printf 'exit\r'; sleep 0.5
 }
 chmod 755 "$tmp"; chmod 644 "$tmp/hostile"
 keys | node_ssh -tt "$node_host" >"$tmp/seen" 2>&1 || die "the session failed: $(cat "$tmp/seen")"
 finished_session
 
+say "what our own player shows at some moments"
+for at in $(seq 1 2 25); do
+  cairn play "$session" --at="$at" >"$tmp/moment"
+  jq -Rs --argjson at "$at" '[$at * 1000 - 1, .]' "$tmp/moment"  # a millisecond of the page reaches to the next
+done | jq -s . >"$tmp/moments.json"
+
 say "the browser opens it, plays it, jumps, searches, tells what was verified, and asks nobody for anything"
 cairn recordings export "$session" --as=html -o "$tmp/session.html"
 [[ $(grep -c "globalThis.pwned" "$tmp/session.html") -eq 0 ]] || die "text of the recording lies open in the page"
-cat >"$tmp/expected.json" <<JSON
+jq --slurpfile moments "$tmp/moments.json" '.moments = $moments[0]' >"$tmp/expected.json" <<JSON
 {"verdict": "ok", "badge": "verified", "title": "alice as $login on $node_name", "end": "end of it",
  "commands": ["cat /etc/hostname", "head -1", "seq 1 400"],
  "search": [["RÜCKWÄRTS", "rückwärts"], ["hello from the listener", "hello from the listener"], ["127.0.0.1:$port", "connect"],

@@ -2,7 +2,7 @@
 // that is not as quiet as it should be fails: a request, an error, a violation of its policy, a dialogue, another page.
 //   node open_page.mjs FILE.html EXPECTED.json
 // EXPECTED  {"verdict": class of the badge, "badge": its text, "title": of the page, "end": text on the last screen,
-//            "commands": [texts of the list], "search": [[query, what the list then shows] …], "facts": [texts]}
+//            "moments": [[ms, what was on the screen then] …], "commands": [texts of the list], "search": [[query, what the list then shows] …], "facts": [texts]}
 // Exit 0, or 1 with what was otherwise.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -92,10 +92,31 @@ async function jumps() {
   assert.ok(new Set(seen.values()).size > 1, "all moments look alike");
 }
 
+// The same as another terminal has made of it.
+async function agrees() {
+  const duration = Number(await page.locator(".timeline input").getAttribute("max"));
+  const lines = (text) => text.split("\n").map((line) => line.trimEnd()).join("\n").trimEnd();
+  for (const [time, text] of expected.moments.filter(([time]) => time < duration)) assert.equal(lines(await seek(time)), lines(text), `at ${time} ms`);
+}
+
+// Rows that cannot be seen are no elements.
+async function allRows() {
+  const seen = new Set();
+  for (let top = 0; ; top += 200) {
+    const isPast = await page.locator(".list").evaluate((list, to) => {
+      list.scrollTop = to;
+      return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(to > list.scrollHeight))));
+    }, top);
+    for (const row of await listed()) seen.add(row);
+    if (isPast) return [...seen];
+  }
+}
+
 async function lists() {
-  const shown = await listed();
+  const shown = await allRows();
   for (const command of expected.commands) assert.ok(shown.some((row) => row.includes(command)), `no "${command}" in\n${shown.join("\n")}`);
   await seek(0);
+  await page.locator(".list").evaluate((list) => (list.scrollTop = 0));
   await page.locator(".list .row", { hasText: expected.commands[0] }).first().click();
   assert.ok((await page.locator(".list .row.now").textContent()).length > 0);
 }
@@ -125,7 +146,7 @@ async function tells() {
 }
 
 try {
-  for (const step of [opens, plays, jumps, lists, searches, tells]) {
+  for (const step of [opens, plays, jumps, agrees, lists, searches, tells]) {
     await step();
     console.log(`${step.name}: yes`);
   }
