@@ -57,6 +57,24 @@ bool is_utf8_second(unsigned char lead, unsigned char next) {
   }
 }
 
+void append_utf8(std::string& text, char32_t character) {
+  if (character < 0x80) {
+    text += static_cast<char>(character);
+  } else if (character < 0x800) {
+    text += static_cast<char>(0xc0 | character >> 6);
+    text += static_cast<char>(0x80 | (character & 0x3f));
+  } else if (character < 0x10000) {
+    text += static_cast<char>(0xe0 | character >> 12);
+    text += static_cast<char>(0x80 | (character >> 6 & 0x3f));
+    text += static_cast<char>(0x80 | (character & 0x3f));
+  } else {
+    text += static_cast<char>(0xf0 | character >> 18);
+    text += static_cast<char>(0x80 | (character >> 12 & 0x3f));
+    text += static_cast<char>(0x80 | (character >> 6 & 0x3f));
+    text += static_cast<char>(0x80 | (character & 0x3f));
+  }
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const size_t length = whole_character(text);

@@ -13,6 +13,9 @@ size_t utf8_length(unsigned char lead);
 // True when `next` may follow `lead` as the second byte: neither overlong, nor a surrogate, nor beyond U+10FFFF.
 bool is_utf8_second(unsigned char lead, unsigned char next);
 
+// `character` is at most U+10FFFF.
+void append_utf8(std::string& text, char32_t character);
+
 bool is_utf8(std::string_view text);
 // `text` with U+FFFD for each byte that belongs to no well-formed character.
 std::string with_replacements(std::string_view text);

@@ -401,8 +401,8 @@ Result<std::string> Recordings::root_to_prove(const std::string& session_id) {
 }
 
 Result<void> Recordings::add_inclusion(const std::string& session_id, const recorder::AuditInclusion& inclusion) {
-  const Result<Hold> tree = hold_tree(session_id);  // nobody makes another proof meanwhile
-  if (!tree) return fail(tree);
+  const Hold tree = lock_tree(session_id);  // nobody makes another proof meanwhile
+  if (Result<void> loaded = load_tree(session_id, *tree); !loaded) return loaded;
   const Result<std::string> stored = chunks_->proof(session_id);
   if (!stored) return fail(stored);
   const Result<recorder::ChunkView> chunk = recorder::check_chunk(*stored);
@@ -410,7 +410,7 @@ Result<void> Recordings::add_inclusion(const std::string& session_id, const reco
   Result<recorder::Proof> proof = recorder::read_proof(*chunk);
   if (!proof) return fail(proof);
   *proof->mutable_audit() = inclusion;
-  return chunks_->put_proof(session_id, encode_proof(**tree, chunk->header, *proof));
+  return chunks_->put_proof(session_id, encode_proof(*tree, chunk->header, *proof));
 }
 
 Result<std::string> Recordings::certificate_serial(const std::string& session_id) {

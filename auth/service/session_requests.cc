@@ -276,7 +276,7 @@ Service::Answer Service::read_recording(const Subject& caller, const v1::ReadRec
     Result<std::string> secret = recordings_->secret(id);
     // Encrypted to others, or not at all: whoever asks has the key, or needs none.
     if (secret) read.set_secret(std::move(*secret));
-    Result<std::string> later = recordings_->later_keys(*id);
+    Result<std::string> later = recordings_->later_keys(id);
     if (!later) return fail(later);
     read.set_keys(std::move(*later));
   }

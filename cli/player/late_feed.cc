@@ -56,6 +56,13 @@ Result<bool> LateFeed::jump_ahead() {
   return true;
 }
 
+Result<void> LateFeed::reach() {
+  while (!is_there_) {
+    if (const Result<Step> step = next(std::chrono::milliseconds(0)); !step) return fail(step);
+  }
+  return {};
+}
+
 EventFeed::Step LateFeed::picture(uint64_t boot_ns) const {
   Step step{.state = State::kEvent, .event = {}};
   step.event.set_boot_ns(boot_ns);

@@ -20,13 +20,15 @@ class LateFeed final : public EventFeed {
   Result<void> rewind() override { return seek(0); }
   // Gives it anew, from another moment on.
   Result<void> seek(uint64_t after_ns);
+  // Leaves the beginning behind: from then on track() is the terminal at the moment.
+  Result<void> reach();
   std::optional<uint64_t> find_command(uint64_t at_ns, recorder::Step step) override {
     return feed_->find_command(at_ns, step);
   }
 
   // Once next() has given it.
   uint64_t begin_boot_ns() const { return begin_.boot_ns(); }
-  // The terminal as it was at the moment; once next() has given something else than the beginning.
+  // The terminal as it was at the moment; once reach() has been called, or next() has given more than the beginning.
   const recorder::TerminalTrack& track() const { return track_; }
 
  private:

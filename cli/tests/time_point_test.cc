@@ -40,5 +40,16 @@ TEST(RecordingName, IsAFileWhenItLooksLikeOne) {
   EXPECT_FALSE(names_a_file("7c1e9d2a-0000-4000-8000-000000000000"));
 }
 
+TEST(Positions, AreTimesSinceTheBeginning) {
+  EXPECT_EQ(parse_position("").value(), 0u);
+  EXPECT_EQ(parse_position("90").value(), 90'000'000'000u);
+  EXPECT_EQ(parse_position("1:30").value(), 90'000'000'000u);
+  EXPECT_EQ(parse_position("1:02:03.25").value(), 3'723'250'000'000u);
+  EXPECT_EQ(parse_position("5m").value(), 300'000'000'000u);
+  EXPECT_EQ(parse_position("0.1234567891234").value(), 123'456'789u);
+  EXPECT_TRUE(parse_position("99999999999999999999:99999999999999999999"));
+  for (const char* wrong : {"yesterday", "1.2.3", "1.2:3", "-5"}) EXPECT_FALSE(parse_position(wrong)) << wrong;
+}
+
 }  // namespace
 }  // namespace cairn::cli

@@ -149,7 +149,8 @@ Result<void> add_recording(TarFile& tar, RecordingSource& source, std::string_vi
 }
 
 Result<int> bundle(const Context& context, const BundleOptions& options) {
-  Result<std::unique_ptr<RecordingSource>> opened = open_recording(context, options.recording);
+  Result<std::unique_ptr<RecordingSource>> opened =
+      open_recording(context, options.recording, {.purpose = "export", .form = "bundle"});
   if (!opened) return fail(opened);
   RecordingSource& source = **opened;
   const Result<Believed> believed = trust_of(context, options.trust);

@@ -10,12 +10,15 @@
 #include "base/file.h"
 #include "base/unique_fd.h"
 #include "cli/player/json_event.h"
+#include "cli/player/late_feed.h"
 #include "cli/player/recording_feed.h"
 #include "cli/print/exit_code.h"
 #include "cli/print/json.h"
 #include "cli/verbs/export_html.h"
 #include "cli/verbs/open_recording.h"
+#include "cli/verbs/time_point.h"
 #include "cli/verbs/verbs.h"
+#include "recorder/export/screen_svg.h"
 #include "recorder/export/terminal_export.h"
 
 namespace cairn::cli {
@@ -28,6 +31,7 @@ struct ExportOptions {
   std::string form = "asciicast2";
   std::string output;
   std::string timing;
+  std::string at;
   std::string identity;
   std::string trust;
   std::optional<uint32_t> channel;
@@ -77,7 +81,8 @@ Result<Converter> converter_of(const ExportOptions& options, std::string& timing
 }
 
 Result<int> export_html(const Context& context, const ExportOptions& options) {
-  Result<std::unique_ptr<RecordingSource>> source = open_recording(context, options.recording, options.identity);
+  Result<std::unique_ptr<RecordingSource>> source =
+      open_recording(context, options.recording, {.purpose = "export", .form = options.form}, options.identity);
   if (!source) return fail(source);
   const Result<std::string> page = html_of(context, **source, options.trust, options.channel);
   if (!page) return fail(page);
@@ -86,8 +91,26 @@ Result<int> export_html(const Context& context, const ExportOptions& options) {
   return written ? Result<int>(kExitOk) : Result<int>(fail(written));
 }
 
+Result<int> export_picture(const Context& context, const ExportOptions& options) {
+  const Result<uint64_t> at_ns = parse_position(options.at);
+  if (!at_ns) return fail(at_ns, "--at");
+  Result<std::unique_ptr<RecordingSource>> source =
+      open_recording(context, options.recording, {.purpose = "export", .form = options.form}, options.identity);
+  if (!source) return fail(source);
+  const Result<LocalDerivation> local = local_derivation(context);
+  if (!local) return fail(local);
+  RecordingFeed feed(std::move(*source), &*local);
+  LateFeed late(&feed, *at_ns);
+  if (const Result<void> there = late.reach(); !there) return fail(there);
+  Result<Output> file = Output::open(options.output);
+  const Result<void> written = file ? file->write(recorder::svg_of(late.track().screen())) : fail(file);
+  return written ? Result<int>(kExitOk) : Result<int>(fail(written));
+}
+
 Result<int> export_recording(const Context& context, const ExportOptions& options) {
   if (options.form == "html") return export_html(context, options);
+  if (options.form == "svg") return export_picture(context, options);
+  if (!options.at.empty()) return fail(Errc::kInvalid, "--at is for --as=svg, which shows one moment");
   if (!options.trust.empty()) return fail(Errc::kInvalid, "--trust is for --as=html, which verifies");
   if (options.form == "typescript" && options.timing.empty())
     return fail(Errc::kInvalid, "a typescript has its times in a file of their own: --timing FILE");
@@ -123,6 +146,7 @@ void add_export_verb(CLI::App& recordings, Command& command) {
       add_verb(recordings, "export", "Write a recording in a form that other programs read",
                "cairn recordings export 7c1e --as=asciicast2 -o session.cast\n"
                "cairn recordings export 7c1e --as=html -o session.html\n"
+               "cairn recordings export 7c1e --as=svg --at=12:30 -o moment.svg\n"
                "cairn recordings export 7c1e --as=typescript -o typescript --timing=timing\n"
                "cairn recordings export 7c1e --as=jsonl | jq -r 'select(.exec) | .exec.argv | join(\" \")'");
   verb->add_option("SESSION", options->recording, "a session's UUID, at least 4 characters of its beginning, or a file")
@@ -131,11 +155,12 @@ void add_export_verb(CLI::App& recordings, Command& command) {
           "--as", options->form,
           "asciicast2, asciicast3: for asciinema; typescript: for scriptreplay; text: the terminal's text; jsonl: "
           "every event as JSON, one in a line; html: one file that plays it in any browser without a network, with its "
-          "events, a search, and what verifying it showed")
-      ->check(CLI::IsMember({"asciicast2", "asciicast3", "typescript", "text", "jsonl", "html"}))
+          "events, a search, and what verifying it showed; svg: a picture of the terminal at one moment, --at")
+      ->check(CLI::IsMember({"asciicast2", "asciicast3", "typescript", "text", "jsonl", "html", "svg"}))
       ->capture_default_str();
   verb->add_option("-o,--output", options->output, "file to write; without it standard output");
   verb->add_option("--timing", options->timing, "of a typescript: file of its times");
+  verb->add_option("--at", options->at, "of svg: which moment: 90, 1:30, 5m");
   verb->add_option("--channel", options->channel, "which of the session's channels; without it the first terminal");
   verb->add_flag("--raw", options->is_raw,
                  "of a typescript: the very bytes, with sequences that make a terminal act or answer");

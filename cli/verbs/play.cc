@@ -23,6 +23,7 @@
 #include "cli/verbs/ask.h"
 #include "cli/verbs/host_ledger.h"
 #include "cli/verbs/open_recording.h"
+#include "cli/verbs/time_point.h"
 #include "cli/verbs/verbs.h"
 
 namespace cairn::cli {
@@ -123,36 +124,9 @@ int exit_code_of_whole(const recorder::Summary& summary, const std::string& name
   return kExitIncomplete;
 }
 
-// "90", "1:30", "1:02:03" and "90s", "5m", "1h" since the beginning; empty: the beginning.
-Result<uint64_t> parse_position(const std::string& text) {
-  constexpr uint64_t kNsPerS = 1'000'000'000;
-  constexpr uint64_t kMostS = uint64_t{365} * 86'400;
-  if (text.empty()) return 0;
-  if (text.find_first_not_of("0123456789:") == std::string::npos) {
-    uint64_t seconds = 0;
-    uint64_t part = 0;
-    for (const char c : text + ":") {
-      if (c != ':') {
-        part = std::min(part * 10 + static_cast<uint64_t>(c - '0'), kMostS);
-        continue;
-      }
-      seconds = std::min(seconds * 60 + std::exchange(part, 0), kMostS);
-    }
-    return seconds * kNsPerS;
-  }
-  const Result<std::chrono::seconds> duration = parse_duration(text);
-  if (!duration) return fail(Errc::kInvalid, fmt::format("\"{}\" is no time like 90, 1:30 or 5m", text));
-  return static_cast<uint64_t>(duration->count()) * kNsPerS;
-}
-
 // The terminal as it was at one moment: drawn where there is a terminal, else as text.
 Result<int> show_moment(LateFeed& feed, bool is_terminal) {
-  for (;;) {
-    const Result<EventFeed::Step> step = feed.next(std::chrono::milliseconds(0));
-    if (!step) return fail(step);
-    if (step->state != EventFeed::State::kEvent) break;
-    if (step->event.has_output()) break;
-  }
+  if (const Result<void> there = feed.reach(); !there) return fail(there);
   const recorder::Screen& screen = feed.track().screen();
   if (is_terminal) {
     const Result<void> drawn = print_text(screen.drawing() + "\r\n");

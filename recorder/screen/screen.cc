@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "recorder/utf8.h"
+
 namespace cairn::recorder {
 namespace {
 
@@ -12,24 +14,6 @@ constexpr uint32_t kTabColumns = 8;
 
 uint32_t within(uint32_t wanted, uint32_t otherwise, uint32_t most) {
   return wanted == 0 ? otherwise : std::min(wanted, most);
-}
-
-void append_utf8(std::string& text, char32_t c) {
-  if (c < 0x80) {
-    text += static_cast<char>(c);
-  } else if (c < 0x800) {
-    text += static_cast<char>(0xc0 | c >> 6);
-    text += static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    text += static_cast<char>(0xe0 | c >> 12);
-    text += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    text += static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    text += static_cast<char>(0xf0 | c >> 18);
-    text += static_cast<char>(0x80 | (c >> 12 & 0x3f));
-    text += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    text += static_cast<char>(0x80 | (c & 0x3f));
-  }
 }
 
 std::vector<bool> default_tabs(uint32_t columns) {
