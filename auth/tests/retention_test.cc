@@ -362,6 +362,35 @@ TEST_F(Recording, WhoseFilesOutlivedACrashIsErasedAtTheStart) {
   EXPECT_TRUE(archive_.chunks->session_ids().value() == std::vector<std::string>{kept}) << "that one, and no other";
 }
 
+TEST_F(Recording, WhoseTextWasDerivedLeavesNoneOfIt) {
+  record();
+  v1::Request search;
+  search.mutable_search_recordings()->set_pattern("^line 1$");
+  // The first answers may be that it is still being derived.
+  const auto lines_found = [&] {
+    const v1::SearchRecordingsResponse answer = archive_.as_root(search).search_recordings();
+    return answer.found_size() == 0 ? 0 : answer.found(0).lines_size();
+  };
+  int tries = 30;
+  while (lines_found() == 0 && tries > 0) --tries;
+  ASSERT_GT(tries, 0) << "it is never derived";
+  const std::filesystem::path derived = archive_.folder.path() / "derived" / (id() + ".derived");
+  ASSERT_TRUE(std::filesystem::exists(derived));
+  const std::string bytes = read_file(derived, 1 << 20).value();
+  ASSERT_TRUE(remove().has_done());
+  EXPECT_FALSE(std::filesystem::exists(derived));
+  EXPECT_EQ(archive_.as_root(search).search_recordings().found_size(), 0);
+  search.mutable_search_recordings()->set_session_id(id());
+  EXPECT_EQ(archive_.as_root(search).error().code(), v1::ERROR_CODE_NOT_FOUND);
+  v1::Request find;
+  find.mutable_find_moment()->set_session_id(id());
+  EXPECT_EQ(archive_.as_root(find).error().code(), v1::ERROR_CODE_NOT_FOUND);
+  ASSERT_TRUE(write_file_atomically(derived, bytes, 0600));
+  archive_.open();
+  ASSERT_TRUE(archive_.recordings->reconcile());
+  EXPECT_FALSE(std::filesystem::exists(derived)) << "nor after a crash";
+}
+
 TEST_F(Recording, OfALateNodeIsNotStoredAgainAndThatIsOnRecord) {
   record();
   const v1::Session before = archive_.row();
