@@ -1,5 +1,6 @@
 #include "auth/recordings/derivations.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,6 +13,8 @@ namespace {
 // A second one, so that a recording that is made to take long does not keep the others waiting.
 constexpr size_t kThreads = 2;
 constexpr size_t kMaxFailed = 4096;
+// What went wrong may have been a full disk.
+constexpr std::chrono::minutes kRetry{1};
 
 }  // namespace
 
@@ -61,7 +64,7 @@ Result<recorder::DeriveInput> Derivations::input_of(const std::string& session_i
 Result<recorder::Derived> Derivations::wait_for(const std::string& session_id, const recorder::DeriveInput& input,
                                                 Deadline deadline) {
   uint64_t seen = 0;
-  for (bool is_first = true;; is_first = false) {
+  for (;;) {
     {
       const std::scoped_lock lock(mutex_);
       seen = done_;
@@ -70,10 +73,11 @@ Result<recorder::Derived> Derivations::wait_for(const std::string& session_id, c
     if (derived || derived.error().code != make_error_code(Errc::kNotFound)) return derived;
     std::unique_lock lock(mutex_);
     const auto failed = failed_.find(session_id);
-    if (failed != failed_.end() && failed->second.chunks >= input.chunks)
+    if (failed != failed_.end() && failed->second.chunks >= input.chunks &&
+        std::chrono::steady_clock::now() - failed->second.when < kRetry)
       return fail(failed->second.error.code, failed->second.error.message);
     // Before those that nobody waits for.
-    if (is_first) {
+    if (!busy_.contains(session_id)) {
       std::erase(queue_, session_id);
       queue_.push_front(session_id);
       queued_.insert(session_id);
@@ -113,15 +117,20 @@ void Derivations::work() {
     std::string session_id;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return is_ending_ || !queue_.empty(); });
+      changed_.wait(lock, [this] {
+        return is_ending_ || std::ranges::any_of(queue_, [this](const std::string& id) { return !busy_.contains(id); });
+      });
       if (is_ending_) return;
-      session_id = std::move(queue_.front());
-      queue_.pop_front();
+      const auto next = std::ranges::find_if(queue_, [this](const std::string& id) { return !busy_.contains(id); });
+      session_id = *next;
+      queue_.erase(next);
       queued_.erase(session_id);
+      busy_.insert(session_id);
     }
     derive_now(session_id);
     {
       const std::scoped_lock lock(mutex_);
+      busy_.erase(session_id);
       ++done_;
     }
     changed_.notify_all();
@@ -137,7 +146,7 @@ void Derivations::derive_now(const std::string& session_id) {
   if (derived) return;
   log_.warn("recording.derive_failed", kv("session", session_id), kv_error(derived.error()));
   if (failed_.size() >= kMaxFailed) failed_.clear();
-  failed_[session_id] = {.chunks = input->chunks, .error = derived.error()};
+  failed_[session_id] = {.chunks = input->chunks, .when = std::chrono::steady_clock::now(), .error = derived.error()};
 }
 
 }  // namespace cairn::auth

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -40,9 +41,10 @@ class Derivations {
   Result<recorder::Derived> read(const std::string& session_id, bool wants_open_chunk, Deadline deadline);
 
  private:
-  // Of a recording that could not be derived; it is tried again when more of it has come.
+  // Of a recording that could not be derived; it is tried again when more of it has come, or after a while.
   struct Failed {
     uint64_t chunks = 0;
+    std::chrono::steady_clock::time_point when = {};
     Error error;
   };
 
@@ -62,6 +64,7 @@ class Derivations {
   std::condition_variable changed_;
   std::deque<std::string> queue_;
   std::set<std::string> queued_;
+  std::set<std::string> busy_;  // being derived from
   std::map<std::string, Failed> failed_;
   uint64_t done_ = 0;  // derivations that were tried
   bool is_ending_ = false;

@@ -54,7 +54,11 @@ class Search : public testing::Test {
     request.mutable_find_moment()->set_session_id(archive_.recording.session_id);
     request.mutable_find_moment()->set_at_ns(at_s * kNsPerS);
     request.mutable_find_moment()->set_step(step);
-    return archive_.ask(alice_, request);
+    // As the client does: on a busy host it takes a while.
+    for (int attempt = 1;; ++attempt) {
+      v1::Response response = archive_.ask(alice_, request);
+      if (response.error().code() != v1::ERROR_CODE_UNAVAILABLE || attempt == 20) return response;
+    }
   }
 
   Archive archive_;
@@ -140,14 +144,14 @@ TEST_F(Search, SaysOfADamagedRecordingThatItIs) {
 
 TEST_F(Search, BeginsAnewWhereWhatWasDerivedIsDamagedOrGone) {
   upload_all(archive_.recording.chunks(3));
-  EXPECT_EQ(grep(alice_, "line").size(), 3u);
+  EXPECT_EQ(grep(alice_, "line").size(), 3u) << testing::PrintToString(errors_);
   const std::filesystem::path derived =
       archive_.folder.path() / "derived" / (archive_.recording.session_id + ".derived");
   ASSERT_TRUE(std::filesystem::exists(derived));
   std::filesystem::resize_file(derived, 100);
-  EXPECT_EQ(grep(alice_, "line").size(), 3u);
+  EXPECT_EQ(grep(alice_, "line").size(), 3u) << testing::PrintToString(errors_);
   std::filesystem::remove(derived);
-  EXPECT_EQ(grep(alice_, "line").size(), 3u);
+  EXPECT_EQ(grep(alice_, "line").size(), 3u) << testing::PrintToString(errors_);
 }
 
 TEST_F(Search, FindsTheChunkBeforeAMoment) {

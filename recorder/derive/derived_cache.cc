@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -22,6 +23,20 @@ Result<std::optional<derived::v1::Content>> content_of_draft(UniqueFd draft, con
   Result<derived::v1::Content> content = file->content(file->segments().front());
   if (!content) return fail(content);
   return std::optional(std::move(*content));
+}
+
+// Held for whoever derives; its folder may be emptied at any time.
+Result<UniqueFd> open_locked(const std::filesystem::path& path) {
+  for (;;) {
+    UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!file) return fail_errno(fmt::format("open {}", path.string()));
+    while (::flock(file.get(), LOCK_EX) != 0) {
+      if (errno != EINTR) return fail_errno(fmt::format("lock {}", path.string()));
+    }
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0) return fail_errno(fmt::format("stat {}", path.string()));
+    if (status.st_nlink > 0) return file;
+  }
 }
 
 }  // namespace
@@ -44,16 +59,12 @@ Result<Derived> DerivedCache::look(const std::string& name, const DeriveInput& i
 }
 
 Result<Derived> DerivedCache::derive(const std::string& name, const DeriveInput& input) const {
-  const std::filesystem::path path = path_of(name);
-  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file) return fail_errno(fmt::format("open {}", path.string()));
-  while (::flock(file.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return fail_errno(fmt::format("lock {}", path.string()));
-  }
+  const Result<UniqueFd> file = open_locked(path_of(name));
+  if (!file) return fail(file);
   UniqueFd draft(input.wants_open_chunk ? ::memfd_create("cairn", MFD_CLOEXEC) : -1);
   if (!draft && input.wants_open_chunk) return fail_errno("memfd_create");
   const Result<void> done = run_derive_process({.recording = input.recording.get(),
-                                                .derived = file.get(),
+                                                .derived = file->get(),
                                                 .draft = draft.get(),
                                                 .pieces_of = input.pieces_of,
                                                 .pieces = input.pieces,
@@ -62,6 +73,8 @@ Result<Derived> DerivedCache::derive(const std::string& name, const DeriveInput&
   if (!done) return fail(done);
   // By another descriptor: this one holds the lock.
   Result<Derived> derived = look(name, input);
+  if (!derived && derived.error().code == make_error_code(Errc::kNotFound))
+    return fail(Errc::kCorrupt, derived.error().message);  // not for want of trying
   if (!derived || !draft) return derived;
   Result<std::optional<derived::v1::Content>> open_chunk = content_of_draft(std::move(draft), input);
   if (!open_chunk) return fail(open_chunk);

@@ -15,7 +15,7 @@ struct SandboxLimits {
 
 // From here on this process can compute, and read and write the descriptors that it has: no file is opened, no socket
 // made, no process started, nothing made executable (seccomp(2) kills it; opening a file fails with EACCES, since
-// libraries try). It has the lowest priority and dies with its parent. For good.
+// libraries try). It has a low priority and dies with its parent. For good.
 //   fails  the kernel refuses: then do not go on
 Result<void> enter_sandbox(const SandboxLimits& limits);
 
