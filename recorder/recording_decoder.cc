@@ -93,7 +93,7 @@ Result<bool> RecordingDecoder::decode_next_piece() {
   if (!record) return fail_here(record.error());
   if (!piece_reader_) piece_reader_ = std::make_unique<PieceReader>(pieces_of_, keys_.get());
   Result<Events> events = piece_reader_->add(record->bytes);
-  if (!events) return fail_here(events.error());
+  if (!events) return fail_here(why_locked(events.error()));
   pieces_used_ += record->bytes.size();
   events_ = std::move(*events);
   next_event_ = 0;
@@ -111,6 +111,7 @@ Result<Events> RecordingDecoder::events_of(const ChunkView& chunk) {
     Result<std::shared_ptr<const RecordingKeys>> keys = unlock_(opening_);
     // Who has no key still reads what lies open.
     if (!keys && keys.error().code != Errc::kDenied) return fail(keys);
+    if (!keys) locked_ = keys.error();
     if (keys) keys_ = std::move(*keys);
     return events;
   }
@@ -125,9 +126,17 @@ Result<Events> RecordingDecoder::events_of(const ChunkView& chunk) {
     return events;
   }
   Result<ChunkContent> content = read_chunk(chunk, keys_.get());
-  if (!content) return fail(content);
+  if (!content) {
+    const Error why = why_locked(content.error());
+    return fail(why.code, why.message);
+  }
   unknown_ += content->unknown;
   return std::move(content->events);
+}
+
+// Whoever was asked for the keys knows better why there are none.
+Error RecordingDecoder::why_locked(const Error& error) const {
+  return locked_ && error.code == make_error_code(Errc::kDenied) ? *locked_ : error;
 }
 
 Events RecordingDecoder::salvage() const {

@@ -74,10 +74,12 @@ class RecordingDecoder {
   Result<bool> decode_next_piece();
   Result<void> check_place(const ChunkHeader& header) const;
   Result<Events> events_of(const ChunkView& chunk);
+  Error why_locked(const Error& error) const;
   Failure fail_here(const Error& error) const;
 
   Unlock unlock_;
   std::shared_ptr<const RecordingKeys> keys_;
+  std::optional<Error> locked_;  // why there are none
   Opening opening_;
   std::string buffer_;  // fed and not yet consumed, from consumed_ on
   size_t consumed_ = 0;

@@ -11,6 +11,7 @@ import pathlib
 import struct
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cli" / "evidence"))
 from verify_recording import HEADER, fields, run
 
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <system_error>
 #include <string>
 
 namespace cairn::agent {
@@ -14,7 +15,14 @@ class TemporaryFolder {
     if (::mkdtemp(made.data()) == nullptr) std::abort();
     path_ = made;
   }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  // Whoever still lives in it may add and remove files meanwhile.
+  ~TemporaryFolder() {
+    std::error_code failed;
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      std::filesystem::remove_all(path_, failed);
+      if (!failed) return;
+    }
+  }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
