@@ -14,7 +14,7 @@
 namespace cairn {
 
 Result<void> sync_directory(const std::filesystem::path& path) {
-  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd directory(::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return fail_errno(fmt::format("open {}", path.string()));
   if (::fsync(directory.get()) != 0) return fail_errno(fmt::format("fsync {}", path.string()));
   return {};
@@ -56,6 +56,20 @@ Result<std::string> read_private_file(const std::filesystem::path& path, size_t 
   return read_to_end(file, path, limit_bytes);
 }
 
+Result<std::string> read_at(int fd, uint64_t offset, size_t bytes) {
+  std::string found(bytes, '\0');
+  size_t have = 0;
+  while (have < bytes) {
+    const ssize_t got = ::pread(fd, found.data() + have, bytes - have, static_cast<off_t>(offset + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno("read");
+    if (got == 0) break;
+    have += static_cast<size_t>(got);
+  }
+  found.resize(have);
+  return found;
+}
+
 Result<void> write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
@@ -78,7 +92,7 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
     ::unlink(temporary.c_str());
     return fail(written, fmt::format("write {}", path.string()));
   }
-  return sync_directory(path.has_parent_path() ? path.parent_path() : ".");
+  return sync_directory(path.parent_path());
 }
 
 Result<void> make_private_directory(const std::filesystem::path& path, mode_t mode) {

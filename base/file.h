@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -21,8 +22,11 @@ Result<std::string> read_private_file(const std::filesystem::path& path, size_t 
 // not subject to the umask.
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view contents, mode_t mode);
 
-// Makes durable what was created, renamed and deleted in the folder.
+// Makes durable what was created, renamed and deleted in the folder; an empty path is the current one.
 Result<void> sync_directory(const std::filesystem::path& path);
+
+// Up to `bytes` from `offset` on, resuming after short reads and EINTR; fewer where the file ends.
+Result<std::string> read_at(int fd, uint64_t offset, size_t bytes);
 
 // Writes all of `bytes`, resuming after short writes and EINTR.
 Result<void> write_all(int fd, std::string_view bytes);

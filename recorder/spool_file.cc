@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
+
 namespace cairn::recorder {
 namespace {
 
@@ -22,12 +24,6 @@ bool is_full_disk(const Error& error) {
 }
 
 }  // namespace
-
-Result<void> sync_folder_of(const std::filesystem::path& path) {
-  const UniqueFd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) return fail_errno(fmt::format("sync the folder of {}", path.string()));
-  return {};
-}
 
 Result<SpoolFile> SpoolFile::create_nameless(const std::filesystem::path& path) {
   const std::string folder = folder_of(path).string();
@@ -49,7 +45,7 @@ Result<void> SpoolFile::publish() {
   if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
     return fail_errno(fmt::format("create {}", path_.string()));
   }
-  Result<void> synced = sync_folder_of(path_);
+  Result<void> synced = sync_directory(path_.parent_path());
   // Who is told that there is no file makes another of this name.
   if (!synced) ::unlink(path_.c_str());
   return synced;
@@ -96,7 +92,7 @@ Result<void> SpoolFile::sync() {
 Result<void> SpoolFile::settle() {
   if (::fdatasync(fd_.get()) != 0) return fail_errno(fmt::format("sync {}", path_.string()));
   ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED);
-  return sync_folder_of(path_);
+  return sync_directory(path_.parent_path());
 }
 
 Result<void> SpoolFile::reserve(uint64_t bytes) {
@@ -124,17 +120,8 @@ Result<void> SpoolFile::write_at_end(std::string_view bytes) {
 }
 
 Result<std::string> SpoolFile::read(uint64_t offset, size_t count) const {
-  std::string bytes(count, '\0');
-  size_t got = 0;
-  while (got < count) {
-    const ssize_t part = ::pread(fd_.get(), bytes.data() + got, count - got, static_cast<off_t>(offset + got));
-    if (part < 0 && errno == EINTR) continue;
-    if (part < 0) return fail_errno(fmt::format("read {}", path_.string()));
-    if (part == 0) break;
-    got += static_cast<size_t>(part);
-  }
-  bytes.resize(got);
-  return bytes;
+  Result<std::string> bytes = read_at(fd_.get(), offset, count);
+  return bytes ? std::move(bytes) : Result<std::string>(fail(bytes, path_.string()));
 }
 
 Result<void> SpoolFile::cut(uint64_t offset) {

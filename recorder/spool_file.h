@@ -12,9 +12,6 @@
 
 namespace cairn::recorder {
 
-// Makes the names in the folder that holds `path` durable.
-Result<void> sync_folder_of(const std::filesystem::path& path);
-
 // An append-only file that grows by whole appends or not at all. Holds an exclusive flock(2). One thread at a time;
 // blocks on the disk.
 class SpoolFile {

@@ -52,7 +52,7 @@ Result<void> TailFile::sync() {
   if (is_synced_ || !fd_) return {};
   if (::fdatasync(fd_.get()) != 0) return fail_errno("sync " + path_.string());
   if (!has_durable_name_) {
-    if (Result<void> named = sync_folder_of(path_); !named) return named;
+    if (Result<void> named = sync_directory(path_.parent_path()); !named) return named;
     has_durable_name_ = true;
   }
   is_synced_ = true;

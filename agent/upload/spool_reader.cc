@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "recorder/chunk_content.h"
 #include "recorder/tail_file.h"
 
@@ -30,17 +31,8 @@ Result<SpoolReader> SpoolReader::open(const std::filesystem::path& path) {
 }
 
 Result<std::string> SpoolReader::read(uint64_t offset, size_t count) const {
-  std::string bytes(count, '\0');
-  size_t got = 0;
-  while (got < count) {
-    const ssize_t part = ::pread(fd_.get(), bytes.data() + got, count - got, static_cast<off_t>(offset + got));
-    if (part < 0 && errno == EINTR) continue;
-    if (part < 0) return fail_errno(fmt::format("read {}", path_.string()));
-    if (part == 0) break;
-    got += static_cast<size_t>(part);
-  }
-  bytes.resize(got);
-  return bytes;
+  Result<std::string> bytes = read_at(fd_.get(), offset, count);
+  return bytes ? std::move(bytes) : Result<std::string>(fail(bytes, path_.string()));
 }
 
 Result<uint64_t> SpoolReader::file_bytes() const {

@@ -224,17 +224,9 @@ Result<std::string> DirectoryChunkStore::read(const std::string& session_id, uin
   if (offset >= stored->bytes) return std::string();
   const UniqueFd file(::open(path_of(session_id).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return fail_errno(fmt::format("open {}", path_of(session_id).string()));
-  std::string bytes(std::min<uint64_t>(limit_bytes, stored->bytes - offset), '\0');
-  size_t got = 0;
-  while (got < bytes.size()) {
-    const ssize_t part = ::pread(file.get(), bytes.data() + got, bytes.size() - got, static_cast<off_t>(offset + got));
-    if (part < 0 && errno == EINTR) continue;
-    if (part < 0) return fail_errno(fmt::format("read {}", path_of(session_id).string()));
-    if (part == 0) break;  // somebody has cut the file under us; the reader sees a recording that ends early
-    got += static_cast<size_t>(part);
-  }
-  bytes.resize(got);
-  return bytes;
+  // Fewer where somebody has cut the file under us: the reader sees a recording that ends early.
+  Result<std::string> bytes = read_at(file.get(), offset, std::min<uint64_t>(limit_bytes, stored->bytes - offset));
+  return bytes ? std::move(bytes) : Result<std::string>(fail(bytes, path_of(session_id).string()));
 }
 
 Result<UniqueFd> DirectoryChunkStore::open_for_reading(const std::string& session_id) {

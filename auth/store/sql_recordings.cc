@@ -101,12 +101,7 @@ Result<std::vector<std::string>> SqlStore::deleted_recordings() {
   return sql_->read([&](soci::session& sql) -> Result<std::vector<std::string>> {
     SqlQuery query("SELECT id FROM sessions");
     query.where("deleted_wall_s <> 0");
-    std::string id;
-    soci::statement rows(sql);
-    query.run(rows, soci::into(id));
-    std::vector<std::string> ids;
-    while (rows.fetch()) ids.push_back(id);
-    return ids;
+    return select_ids(sql, std::move(query));
   });
 }
 

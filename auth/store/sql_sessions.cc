@@ -128,6 +128,15 @@ Result<std::vector<SessionRecord>> select_sessions(soci::session& sql, SqlQuery 
   return found;
 }
 
+std::vector<std::string> select_ids(soci::session& sql, SqlQuery query) {
+  std::string id;
+  soci::statement rows(sql);
+  query.run(rows, soci::into(id));
+  std::vector<std::string> ids;
+  while (rows.fetch()) ids.push_back(id);
+  return ids;
+}
+
 Result<SessionRecord> select_session(soci::session& sql, const std::string& id) {
   SqlQuery query = sessions_query();
   query.where("id = ?", {id});
@@ -170,12 +179,7 @@ Result<std::vector<std::string>> SqlStore::session_ids(const std::string& prefix
     SqlQuery query("SELECT id FROM sessions");
     query.where("id >= ? AND id < ?", {prefix, prefix + "~"});  // beyond every character of a UUID
     query.finish("ORDER BY id LIMIT ?", {static_cast<long long>(limit)});
-    std::string id;
-    soci::statement rows(sql);
-    query.run(rows, soci::into(id));
-    std::vector<std::string> ids;
-    while (rows.fetch()) ids.push_back(id);
-    return ids;
+    return select_ids(sql, std::move(query));
   });
 }
 
@@ -238,12 +242,7 @@ Result<std::vector<std::string>> SqlStore::incomplete_sessions() {
   return sql_->read([&](soci::session& sql) -> Result<std::vector<std::string>> {
     SqlQuery query("SELECT id FROM sessions");
     query.where("end_wall_s = 0");
-    std::string id;
-    soci::statement rows(sql);
-    query.run(rows, soci::into(id));
-    std::vector<std::string> ids;
-    while (rows.fetch()) ids.push_back(id);
-    return ids;
+    return select_ids(sql, std::move(query));
   });
 }
 

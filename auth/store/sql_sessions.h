@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <soci/soci.h>
@@ -15,6 +16,8 @@ namespace cairn::auth {
 // To be given conditions, and then to select_sessions().
 SqlQuery sessions_query();
 Result<std::vector<SessionRecord>> select_sessions(soci::session& sql, SqlQuery query);
+// Those of a query of `id` alone.
+std::vector<std::string> select_ids(soci::session& sql, SqlQuery query);
 //   fails  kNotFound
 Result<SessionRecord> select_session(soci::session& sql, const std::string& id);
 

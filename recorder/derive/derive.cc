@@ -1,13 +1,11 @@
 #include "recorder/derive/derive.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <memory>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "recorder/chunk.h"
 #include "recorder/derive/derived_file.h"
 #include "recorder/derive/deriver.h"
@@ -15,20 +13,6 @@
 
 namespace cairn::recorder {
 namespace {
-
-Result<std::string> read_at(int fd, uint64_t offset, size_t bytes) {
-  std::string found(bytes, '\0');
-  size_t have = 0;
-  while (have < bytes) {
-    const ssize_t got = ::pread(fd, found.data() + have, bytes - have, static_cast<off_t>(offset + have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("read the recording");
-    if (got == 0) break;
-    have += static_cast<size_t>(got);
-  }
-  found.resize(have);
-  return found;
-}
 
 // One whole chunk; nullopt where there is none, or not yet.
 Result<std::optional<std::string>> chunk_at(int fd, uint64_t offset) {

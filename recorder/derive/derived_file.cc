@@ -77,26 +77,12 @@ std::string context_of(const std::string& header, const DerivedSegment& segment,
 
 }  // namespace
 
-Result<std::string> DerivedFile::read(uint64_t offset, size_t bytes) const {
-  std::string found(bytes, '\0');
-  size_t have = 0;
-  while (have < bytes) {
-    const ssize_t got = ::pread(file_.get(), found.data() + have, bytes - have, static_cast<off_t>(offset + have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("read derived data");
-    if (got == 0) break;
-    have += static_cast<size_t>(got);
-  }
-  found.resize(have);
-  return found;
-}
-
 Result<void> DerivedFile::walk() {
   end_ = kHeaderBytes;
   const off_t file_end = ::lseek(file_.get(), 0, SEEK_END);
   if (file_end < 0) return fail_errno("size of derived data");
   while (segments_.size() < kMaxSegments) {
-    const Result<std::string> bytes = read(end_, kSegmentBytes);
+    const Result<std::string> bytes = read_at(file_.get(), end_, kSegmentBytes);
     if (!bytes) return fail(bytes);
     if (bytes->size() < kSegmentBytes || read_le32(bytes->data()) != kSegmentMagic) break;
     DerivedSegment segment{.chunk = read_le64(bytes->data() + 16),
@@ -120,7 +106,7 @@ Result<void> DerivedFile::walk() {
 Result<DerivedFile> DerivedFile::open(UniqueFd file, const std::array<unsigned char, 16>& session,
                                       const RecordingKeys* keys) {
   DerivedFile opened(std::move(file), {}, {});
-  Result<std::string> header = opened.read(0, kHeaderBytes);
+  Result<std::string> header = read_at(opened.file_.get(), 0, kHeaderBytes);
   if (!header) return fail(header);
   if (!is_header_of(*header, session, keys != nullptr)) return fail(Errc::kNotFound, "nothing is derived yet");
   opened.header_ = std::move(*header);
@@ -146,11 +132,12 @@ Result<DerivedFile> DerivedFile::open_or_begin(UniqueFd file, const std::array<u
 Result<std::string> DerivedFile::open_part(const DerivedSegment& segment, bool is_content) const {
   const size_t bytes = is_content ? segment.content_bytes : segment.state_bytes;
   const uint64_t offset = segment.offset + kSegmentBytes + (is_content ? segment.state_bytes : 0);
-  const Result<std::string> stored = read(offset, bytes);
+  const Result<std::string> stored = read_at(file_.get(), offset, bytes);
   if (!stored) return fail(stored);
   const size_t limit = is_content ? kMaxContentBytes : kMaxStateBytes;
   if (key_.empty()) return unpack(*stored, limit);
-  const Result<std::string> nonce = read(segment.offset + kNoncesAt + (is_content ? kNonceBytes : 0), kNonceBytes);
+  const Result<std::string> nonce =
+      read_at(file_.get(), segment.offset + kNoncesAt + (is_content ? kNonceBytes : 0), kNonceBytes);
   if (!nonce) return fail(nonce);
   if (nonce->size() != kNonceBytes) return fail(Errc::kCorrupt, "derived data that are too short");
   const Result<std::string> packed =

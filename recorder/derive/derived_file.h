@@ -71,7 +71,6 @@ class DerivedFile {
   DerivedFile(UniqueFd file, std::string header, Secret key)
       : file_(std::move(file)), header_(std::move(header)), key_(std::move(key)) {}
 
-  Result<std::string> read(uint64_t offset, size_t bytes) const;
   Result<void> walk();
   Result<std::string> open_part(const DerivedSegment& segment, bool is_content) const;
 

@@ -15,10 +15,6 @@ using derived::v1::Lines;
 using derived::v1::State;
 
 constexpr uint64_t kNsPerMs = 1'000'000;
-// A screen that stands still this long can have been read.
-constexpr uint64_t kSettledNs = 30 * kNsPerMs;
-// One that does not stand still is looked at this often.
-constexpr uint64_t kLookNs = 250 * kNsPerMs;
 constexpr size_t kMaxLineTextBytes = 1024;
 
 std::optional<derived::v1::Source> source_of(Event::KindCase kind) {

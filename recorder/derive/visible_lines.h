@@ -11,6 +11,11 @@
 
 namespace cairn::recorder {
 
+// A screen that stands still this long can have been read.
+constexpr uint64_t kSettledNs = 30'000'000;
+// One that does not stand still is looked at this often.
+constexpr uint64_t kLookNs = 250'000'000;
+
 struct SeenLine {
   uint64_t boot_ns = 0;
   uint64_t command = 0;

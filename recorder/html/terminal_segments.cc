@@ -12,10 +12,6 @@
 namespace cairn::recorder {
 namespace {
 
-constexpr uint64_t kNsPerMs = 1'000'000;
-// As Deriver does, so that both find the same lines.
-constexpr uint64_t kSettledNs = 30 * kNsPerMs;
-constexpr uint64_t kLookNs = 250 * kNsPerMs;
 constexpr std::string_view kReset = "\033c";
 
 // DECLRMM among the private modes that are set.
