@@ -85,11 +85,11 @@ enum class Operation { kWrite, kSync, kOther };
 
 // What becomes of one operation: 0, an errno, or -1 for a write of which half is done.
 int judge(Operation operation, const char* name, const std::string& path) {
-  ++disk().operations;
-  if (std::exchange(disk().is_full_next, false) && operation == Operation::kWrite) return ENOSPC;
-  if (disk().first == 0 || disk().operations < disk().first || disk().operations > disk().last) return 0;
   const bool is_short = disk().fault == DiskFault::kShortWrite || disk().fault == DiskFault::kShortThenFull;
   if (is_short && operation != Operation::kWrite) return 0;
+  ++disk().operations;
+  if (std::exchange(disk().is_full_next, false)) return ENOSPC;
+  if (disk().first == 0 || disk().operations < disk().first || disk().operations > disk().last) return 0;
   if (disk().failures++ == 0) disk().first_failure = std::string(name) + " of " + path;
   disk().is_full_next = disk().fault == DiskFault::kShortThenFull;
   if (is_short) return -1;

@@ -36,11 +36,11 @@ class FaultyDisk {
   FaultyDisk& operator=(const FaultyDisk&) = delete;
   ~FaultyDisk();
 
-  // The `nth` operation from now on, counted from 1, and `more` after it fail so.
+  // The `nth` operation from now on that can fail so, counted from 1, and `more` after it do.
   void fail(DiskFault fault, uint64_t nth, uint64_t more = 0);
   void heal();
 
-  uint64_t operations() const;        // since the last fail()
+  uint64_t operations() const;        // since the last fail(), of those that can fail so
   uint64_t failures() const;          // since the last fail()
   std::string first_failure() const;  // "fdatasync of …"; empty: none
 
