@@ -49,6 +49,7 @@ bool SessionRecorder::join_last(const Event& event) {
 
 void SessionRecorder::add(Event event) {
   size_t bytes = cost(event);
+  std::atomic<size_t>& kind = waiting_.of(event.has_output());
   bool must_notify = false;
   {
     const std::scoped_lock lock(mutex_);
@@ -57,7 +58,8 @@ void SessionRecorder::add(Event event) {
     } else {
       queue_.push_back({std::move(event), bytes});
     }
-    const size_t before = queued_bytes_.fetch_add(bytes);
+    const size_t before = waiting_.all();
+    kind.fetch_add(bytes);
     must_notify = is_resting_ || (before < kUrgentBytes && before + bytes >= kUrgentBytes);
   }
   if (must_notify) queue_changed_.notify_one();
@@ -65,7 +67,7 @@ void SessionRecorder::add(Event event) {
 
 bool SessionRecorder::await_room(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
-  return room_made_.wait_for(lock, limit, [this] { return !is_held() && queued_bytes_.load() < kKernelQueueBytes; });
+  return room_made_.wait_for(lock, limit, [this] { return !is_held() && waiting_.kernel.load() < kKernelQueueBytes; });
 }
 
 std::optional<Error> SessionRecorder::failure() const {
@@ -82,7 +84,7 @@ void SessionRecorder::run() {
       std::unique_lock lock(mutex_);
       is_resting_ = idle_flushes >= kFlushesUntilRest;
       const auto is_due = [this] {
-        return is_stopping_ || queued_bytes_.load() >= kUrgentBytes || (is_resting_ && !queue_.empty());
+        return is_stopping_ || waiting_.all() >= kUrgentBytes || (is_resting_ && !queue_.empty());
       };
       if (is_resting_) queue_changed_.wait(lock, is_due);
       if (!is_resting_) queue_changed_.wait_for(lock, kFlushInterval, is_due);
@@ -112,16 +114,22 @@ void SessionRecorder::write(Queue& batch) {
       note_flush(writer_.flush(now()));
       hold();
     }
+    const bool is_output = event.has_output();
     writer_.add(std::move(event));
-    const size_t before = queued_bytes_.fetch_sub(bytes);
-    if (before >= kQueueBytes && before - bytes < kQueueBytes) wake_();
-    if (before >= kKernelQueueBytes && before - bytes < kKernelQueueBytes) {
-      const std::scoped_lock lock(mutex_);
-      room_made_.notify_all();
-    }
+    give_back(is_output, bytes);
   }
   note_flush(writer_.flush(now()));
   hold();
+}
+
+// Tells who waits when there is room again.
+void SessionRecorder::give_back(bool is_output, size_t bytes) {
+  const size_t limit = is_output ? kOutputQueueBytes : kKernelQueueBytes;
+  const size_t before = waiting_.of(is_output).fetch_sub(bytes);
+  if (before < limit || before - bytes >= limit) return;
+  if (is_output) return wake_();
+  const std::scoped_lock lock(mutex_);
+  room_made_.notify_all();
 }
 
 // Until the spool has room again, or the session has been held for long enough.

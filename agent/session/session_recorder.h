@@ -19,13 +19,14 @@
 namespace cairn::agent {
 
 // Puts a session's events on the disk, on a thread of its own, so that fdatasync(2) never stalls a keystroke's echo.
-// What waits for the disk is bounded: a full queue makes the session's programs wait (has_room) and leaves the kernel's
-// events in their rings (await_room); nothing is dropped here. All functions but seal() may be called from any thread.
+// What waits for the disk is bounded: full of output, it makes the session's programs wait (has_room); full of the
+// kernel's events, it leaves further ones in their rings (await_room); neither waits for the other, and nothing is
+// dropped here. All functions but seal() may be called from any thread.
 class SessionRecorder {
  public:
-  // What may wait for the disk before the programs are no longer read.
-  static constexpr size_t kQueueBytes = size_t{1} << 20;
-  // What may wait before the rings are no longer drained: one drain brings more than the programs ever do.
+  // How much output may wait for the disk before the programs are no longer read.
+  static constexpr size_t kOutputQueueBytes = size_t{1} << 20;
+  // How much else before the rings are no longer drained: one drain brings more than the programs ever do.
   static constexpr size_t kKernelQueueBytes = size_t{8} << 20;
 
   // `clock` outlives the recorder. `wake` is called when has_room() has become true again or is_held() or failure()
@@ -41,7 +42,7 @@ class SessionRecorder {
   // Never waits.
   void add(recording::v1::Event event);
 
-  bool has_room() const { return !is_held() && queued_bytes_.load() < kQueueBytes; }
+  bool has_room() const { return !is_held() && waiting_.output.load() < kOutputQueueBytes; }
 
   // The spool is full, and nothing may be lost: the session waits.
   bool is_held() const { return is_held_.load(); }
@@ -63,11 +64,20 @@ class SessionRecorder {
     size_t bytes;  // what it counts for
   };
   using Queue = std::vector<Queued>;
+  // Bytes that were added and not yet given to the writer.
+  struct Waiting {
+    std::atomic<size_t> output = 0;
+    std::atomic<size_t> kernel = 0;  // and whatever else is no output
+
+    size_t all() const { return output.load() + kernel.load(); }
+    std::atomic<size_t>& of(bool is_output) { return is_output ? output : kernel; }
+  };
 
   bool join_last(const recording::v1::Event& event);
   void run();
   bool take(Queue& batch);
   void write(Queue& batch);
+  void give_back(bool is_output, size_t bytes);
   recorder::ClockAnchor now() const;
   void note_flush(const Result<void>& flushed);
   void hold();
@@ -87,8 +97,8 @@ class SessionRecorder {
   bool is_stopping_ = false;
   bool is_resting_ = false;  // the thread waits without a timer
 
-  std::atomic<size_t> queued_bytes_ = 0;  // added and not yet given to the writer
-  bool is_spool_full_ = false;            // of the thread
+  Waiting waiting_;
+  bool is_spool_full_ = false;  // of the thread
   std::optional<std::chrono::milliseconds> hold_limit_;
   std::atomic<bool> is_held_ = false;
   std::thread thread_;

@@ -81,6 +81,19 @@ TEST_F(Recorder, StoresEveryByteThoughItsQueueOverflows) {
   EXPECT_EQ(events().back().end().output_bytes(), kPieces * 32768);
 }
 
+TEST_F(Recorder, LetsOutputPassWhileTheKernelsEventsWait) {
+  const auto recorder = make(uint64_t{1} << 30);
+  Event exec;
+  exec.set_boot_ns(clock_.boot_ns());
+  exec.mutable_exec()->add_argv(std::string(4096, 'x'));
+  size_t added = 0;
+  for (; added < 2 * SessionRecorder::kKernelQueueBytes; added += 4096) {
+    recorder->add(exec);
+    ASSERT_TRUE(recorder->has_room()) << added << " bytes of the kernel's hold the terminal up";
+  }
+  EXPECT_TRUE(recorder->await_room(std::chrono::seconds(30)));
+}
+
 TEST_F(Recorder, AccountsForWhatASpoolThatIsFullCouldNotTake) {
   const auto recorder = make(200'000);
   constexpr size_t kPieces = 800;
