@@ -11,6 +11,7 @@
 #include "recorder/frame.h"
 #include "recorder/proof/merkle.h"
 #include "recorder/proof/note.h"
+#include "recorder/proof/timestamp.h"
 #include "recorder/session_signer.h"
 
 namespace cairn::recorder {
@@ -268,6 +269,15 @@ Result<Verifier::Proved> Verifier::prove(const Trust& trust, Verification& verif
     const Result<AuditPlace> place = check_audit_inclusion(proof_->audit(), auth, signer->common_name, seal->said.root);
     if (!place) return fail(Errc::kUnauthenticated, "its place in the audit log: " + place.error().message);
     verification.audit = *place;
+  }
+  if (!proof_->timestamp().empty()) {
+    const bool is_checked = !trust.timestamp_authorities_pem.empty();
+    const Result<int64_t> time =
+        is_checked ? check_timestamp(proof_->timestamp(), proof_->seal(), trust.timestamp_authorities_pem)
+                   : read_timestamp(proof_->timestamp(), proof_->seal());
+    if (!time) return fail(Errc::kUnauthenticated, "its timestamp: " + time.error().message);
+    verification.timestamp_wall_s = *time;
+    verification.is_timestamp_checked = is_checked;
   }
   if (proof_->checkpoint().empty()) return proved;
 

@@ -43,6 +43,8 @@ struct Verification {
   std::optional<uint64_t> cosigned_wall_s;  // when auth had seen it
   std::optional<uint64_t> sealed_wall_s;    // when auth had seen the whole
   std::string root;                         // hexadecimal, of all chunks, as sealed
+  std::optional<int64_t> timestamp_wall_s;  // when a timestamp authority had seen the seal
+  bool is_timestamp_checked = false;        // it is signed by one that is trusted
   std::optional<AuditPlace> audit;          // where the seal stands in the cluster's audit log, when the proof shows it
 };
 

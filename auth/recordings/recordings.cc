@@ -257,7 +257,9 @@ Result<void> Recordings::prove(const std::string& session_id, const RecordingTre
   proof.set_seal(recorder::note_text(seal));
   proof.set_cosigner(keys_->signer_certificate());
   for (uint64_t i = 0; i < leaves.size(); ++i) proof.mutable_leaves()->append(leaves.leaf(i));
-  return chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
+  Result<void> put = chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
+  if (put && on_sealed_) on_sealed_(session_id);
+  return put;
 }
 
 // Once there is a proof, the session's last checkpoint stands in it and nowhere else.
@@ -400,8 +402,10 @@ Result<std::string> Recordings::root_to_prove(const std::string& session_id) {
   return to_hex(sealed->root);
 }
 
-Result<void> Recordings::add_inclusion(const std::string& session_id, const recorder::AuditInclusion& inclusion) {
-  const Hold tree = lock_tree(session_id);  // nobody makes another proof meanwhile
+// Nobody makes another proof meanwhile.
+Result<void> Recordings::change_proof(const std::string& session_id,
+                                      const std::function<void(recorder::Proof&)>& change) {
+  const Hold tree = lock_tree(session_id);
   if (Result<void> loaded = load_tree(session_id, *tree); !loaded) return loaded;
   const Result<std::string> stored = chunks_->proof(session_id);
   if (!stored) return fail(stored);
@@ -409,8 +413,31 @@ Result<void> Recordings::add_inclusion(const std::string& session_id, const reco
   if (!chunk) return fail(chunk);
   Result<recorder::Proof> proof = recorder::read_proof(*chunk);
   if (!proof) return fail(proof);
-  *proof->mutable_audit() = inclusion;
+  change(*proof);
   return chunks_->put_proof(session_id, encode_proof(*tree, chunk->header, *proof));
+}
+
+Result<void> Recordings::add_inclusion(const std::string& session_id, const recorder::AuditInclusion& inclusion) {
+  return change_proof(session_id, [&](recorder::Proof& proof) { *proof.mutable_audit() = inclusion; });
+}
+
+Result<std::string> Recordings::seal_to_timestamp(const std::string& session_id) {
+  const Result<SessionRecord> session = store_->find_session(session_id);
+  if (!session) return fail(session);
+  if (session->session.has_deletion()) return fail(Errc::kNotFound, "the recording is deleted");
+  const Result<std::string> stored = chunks_->proof(session_id);
+  if (!stored || stored->empty()) return stored;
+  const Result<recorder::ChunkView> chunk = recorder::check_chunk(*stored);
+  const Result<recorder::Proof> proof = chunk ? recorder::read_proof(*chunk) : fail(chunk);
+  if (!proof) return fail(proof);
+  return proof->timestamp().empty() ? proof->seal() : std::string();
+}
+
+Result<void> Recordings::add_timestamp(const std::string& session_id, const std::string& seal,
+                                       const std::string& response) {
+  return change_proof(session_id, [&](recorder::Proof& proof) {
+    if (proof.seal() == seal) proof.set_timestamp(response);
+  });
 }
 
 Result<std::string> Recordings::certificate_serial(const std::string& session_id) {

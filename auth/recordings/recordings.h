@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -96,6 +97,14 @@ class Recordings {
   // The secret that its chunks are encrypted with.
   //   fails  kDenied: encrypted to others than auth. kNotFound: not encrypted, or nothing is stored yet
   Result<std::string> secret(const std::string& session_id);
+  // Auth's seal of a complete recording, a signed note; empty: it has none yet, or a timestamp already.
+  //   fails  kNotFound: the recording is deleted
+  Result<std::string> seal_to_timestamp(const std::string& session_id);
+  // Adds what an authority answered to this seal, unless the recording has another by now.
+  Result<void> add_timestamp(const std::string& session_id, const std::string& seal, const std::string& response);
+  // `on_sealed` is called with each recording that is sealed, again when the session's last checkpoint came behind its
+  // last chunk; from any thread, and it must not wait. To be set before anything is uploaded.
+  void watch_seals(std::function<void(const std::string& session_id)> on_sealed) { on_sealed_ = std::move(on_sealed); }
   // An age file of it for recipients that came later; empty: there is none.
   Result<std::string> later_keys(const std::string& session_id) { return chunks_->keys(session_id); }
 
@@ -129,6 +138,7 @@ class Recordings {
   Result<void> finish(const SessionRecord& session, const recorder::Event& end, const RecordingTree& tree);
   Result<std::string> last_chunk(const std::string& session_id, const RecordingState& state);
   Result<void> prove(const std::string& session_id, const RecordingTree& tree);
+  Result<void> change_proof(const std::string& session_id, const std::function<void(recorder::Proof&)>& change);
   Result<StoredTail> last_tail(const std::string& session_id);
   Result<std::string> cosigned(const RecordingTree& tree, const v1::UploadTailRequest& request,
                                const StoredTail& before);
@@ -157,6 +167,7 @@ class Recordings {
   const ClusterKeys* keys_;
   const Clock* clock_;
   Log log_;
+  std::function<void(const std::string&)> on_sealed_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Held>> trees_;  // of recordings that are being uploaded
   std::set<std::string> unerased_;                      // have a tombstone, and files that the disk kept

@@ -22,6 +22,11 @@ void AuthOptions::declare(Options& table) {
       "recording_recipients", &recording_recipients,
       "Who can decrypt recordings, separated by commas: cluster (this service) and age public keys. Without cluster "
       "nobody here can show or search them");
+  table.add(
+      "timestamp_command", &timestamp_command,
+      "Command that brings the query of a recording's timestamp (RFC 3161, DER) from standard input to a timestamp "
+      "authority, and its response to standard output: curl -sSf -H 'Content-Type: application/timestamp-query' "
+      "--data-binary @- https://…; empty: recordings have no timestamps but the cluster's own");
   table.add("log_level", &log_level, "debug, info, warn or error");
 }
 

@@ -22,6 +22,7 @@ struct AuthOptions {
   std::string cluster = "cairn";
   Lifetimes lifetimes;
   std::string recording_recipients = "cluster";
+  std::string timestamp_command;
   std::string log_level = "info";
 
   // Derived by check().

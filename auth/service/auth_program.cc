@@ -1,5 +1,6 @@
 #include "auth/service/auth_program.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "auth/recordings/cluster_keys.h"
 #include "auth/recordings/derivations.h"
 #include "auth/recordings/directory_chunk_store.h"
+#include "auth/recordings/timestamper.h"
 #include "auth/service/auth_options.h"
 #include "auth/service/auth_server.h"
 #include "auth/service/data_directory.h"
@@ -30,6 +32,7 @@ constexpr size_t kDiskThreads = 8;
 constexpr size_t kPasswordThreads = 2;
 constexpr size_t kSearchThreads = 2;
 constexpr std::chrono::seconds kGoodbye{3};
+constexpr int64_t kStampedAtStartNs = int64_t{7} * 86'400 * 1'000'000'000;
 
 int say(int status, const Error& error) {
   fmt::print(stderr, "cairn-auth: {}\n", error.message);
@@ -54,6 +57,20 @@ std::optional<int> read_options(AuthOptions& options, int argc, const char* cons
   return std::nullopt;
 }
 
+// What may have been sealed while no timestamp was to be had.
+Result<void> stamp_recent(Store& store, Timestamper& timestamper, const Clock& clock) {
+  SessionQuery query{.state = v1::ListSessionsRequest::STATE_ENDED,
+                     .since_wall_ns = std::max<int64_t>(clock.wall_ns() - kStampedAtStartNs, 1),
+                     .limit = 1000};
+  do {
+    const Result<Page<v1::Session>> page = store.list_sessions(query);
+    if (!page) return fail(page);
+    for (const v1::Session& session : page->rows) timestamper.sealed(session.id());
+    query.page_token = page->next_page_token;
+  } while (!query.page_token.empty());
+  return {};
+}
+
 // Serves until a signal comes.
 Result<void> serve(const AuthOptions& options, Authorities authorities, Store* store, ChunkStore* chunks,
                    const Clock* clock, Log log) {
@@ -72,6 +89,9 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   Retention retention(store, &recordings, clock, log);
   Service service(store, &recordings, &*keys, &issuer, &enrolment, &retention, &derivations, options.data_dir, clock,
                   log);
+  Timestamper timestamper(options.timestamp_command, &recordings, log);
+  recordings.watch_seals([&timestamper](const std::string& session_id) { timestamper.sealed(session_id); });
+  if (Result<void> queued = stamp_recent(*store, timestamper, *clock); !queued) return fail(queued, "timestamps");
   GrowthWatch growth;
   OpenConnections connections;
   // In this order: the pools finish what they have begun while there is a loop to bring it to; the loop's coroutines

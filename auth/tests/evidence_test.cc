@@ -76,7 +76,9 @@ class Evidence : public testing::Test {
   recorder::Verification verify(std::string_view evidence) const {
     recorder::Verifier verifier;
     verifier.feed(evidence);
-    return verifier.finish({.authorities_pem = archive_.authorities->public_parts().host_ca(), .revocations_pem = {}});
+    return verifier.finish({.authorities_pem = archive_.authorities->public_parts().host_ca(),
+                            .revocations_pem = {},
+                            .timestamp_authorities_pem = {}});
   }
 
   Archive archive_;

@@ -179,7 +179,8 @@ Result<int> bundle(const Context& context, const BundleOptions& options) {
                                    {"session.pem", pem_of(opening->certificate())},
                                    {"auth.pem", pem_of(proof.cosigner())},
                                    {"checkpoint.note", proof.checkpoint()},
-                                   {"seal.note", proof.seal()}};
+                                   {"seal.note", proof.seal()},
+                                   {"timestamp.tsr", proof.timestamp()}};
   if (Result<void> added = add_files(*tar, folder, files); !added) return fail(added);
   if (const Result<AuditPart> audit = read_audit(context, folder)) {
     const Result<void> added = add_files(*tar, folder,

@@ -70,9 +70,14 @@ std::optional<std::string> objection(const Verdict& verdict) {
   return std::nullopt;
 }
 
-Result<Believed> trust_of(const Context& context, const std::string& file) {
+Result<Believed> trust_of(const Context& context, const std::string& file, const std::string& timestamp_authorities) {
   Believed believed;
   recorder::Trust& trust = believed.trust;
+  if (!timestamp_authorities.empty()) {
+    Result<std::string> pem = read_file(timestamp_authorities, kMaxTrustBytes);
+    if (!pem) return fail(pem);
+    trust.timestamp_authorities_pem = std::move(*pem);
+  }
   if (!file.empty()) {
     Result<std::string> pem = read_file(file, kMaxTrustBytes);
     if (!pem) return fail(pem);

@@ -35,6 +35,8 @@ struct Believed {
   std::string origin;  // for people: where they are from
 };
 // Those of `file`, or those that this home has from its login, with what auth has revoked as far as auth can be asked.
-Result<Believed> trust_of(const Context& context, const std::string& file);
+//   timestamp_authorities  file of X.509 certificates; empty: timestamps are read, and not checked
+Result<Believed> trust_of(const Context& context, const std::string& file,
+                          const std::string& timestamp_authorities = "");
 
 }  // namespace cairn::cli

@@ -67,8 +67,8 @@ Result<SignedTree> read_tree(AuthSession& auth, const std::string& authorities_p
     if (!response) return fail(response);
     const auth::v1::ReadAuditTreeResponse& part = response->read_audit_tree();
     if (tree.note.empty()) {
-      const Result<recorder::SignerCertificate> signer =
-          recorder::check_signer(part.signer(), {.authorities_pem = authorities_pem, .revocations_pem = {}});
+      const Result<recorder::SignerCertificate> signer = recorder::check_signer(
+          part.signer(), {.authorities_pem = authorities_pem, .revocations_pem = {}, .timestamp_authorities_pem = {}});
       if (!signer) return fail(signer, "the key that signs the audit log");
       const Result<recorder::SignedNote> note = recorder::parse_note(part.checkpoint());
       if (!note) return fail(note);

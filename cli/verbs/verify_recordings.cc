@@ -21,6 +21,7 @@ struct VerifyOptions {
   std::vector<std::string> names;
   std::string identity;
   std::string trust;
+  std::string timestamp_authorities;
 };
 
 nlohmann::ordered_json integrity_json(const recorder::Verification& integrity) {
@@ -36,12 +37,15 @@ nlohmann::ordered_json integrity_json(const recorder::Verification& integrity) {
                                 {"cosigned_wall_s", nullptr},
                                 {"sealed_wall_s", nullptr},
                                 {"root", integrity.root},
+                                {"timestamp_wall_s", nullptr},
+                                {"timestamp_checked", integrity.is_timestamp_checked},
                                 {"audit_event", nullptr},
                                 {"audit_events", nullptr}};
   if (integrity.bad_chunk) object["bad_chunk"] = *integrity.bad_chunk;
   if (integrity.bad_offset) object["bad_offset"] = *integrity.bad_offset;
   if (integrity.cosigned_wall_s) object["cosigned_wall_s"] = *integrity.cosigned_wall_s;
   if (integrity.sealed_wall_s) object["sealed_wall_s"] = *integrity.sealed_wall_s;
+  if (integrity.timestamp_wall_s) object["timestamp_wall_s"] = *integrity.timestamp_wall_s;
   if (integrity.audit) {
     object["audit_event"] = integrity.audit->event;
     object["audit_events"] = integrity.audit->events;
@@ -59,6 +63,12 @@ std::string integrity_text(const recorder::Verification& integrity) {
     text += fmt::format("signed            {} of {} chunks by the session on node {}; sealed by auth {}\n",
                         integrity.session_signed_chunks, integrity.chunks, printable(integrity.node),
                         format_utc(static_cast<int64_t>(*integrity.sealed_wall_s)));
+  }
+  if (integrity.timestamp_wall_s) {
+    text += fmt::format("timestamp         {}{}\n", format_utc(*integrity.timestamp_wall_s),
+                        integrity.is_timestamp_checked
+                            ? ", signed by an authority that is trusted"
+                            : ", whose signature was not checked: --timestamp-authorities FILE checks it");
   }
   if (integrity.audit) {
     text += fmt::format("in the audit log  event {} of {}, as signed by auth {}\n", integrity.audit->event,
@@ -152,7 +162,7 @@ Result<int> verify_one(const Context& context, const std::string& name, const Ve
 }
 
 Result<int> verify(const Context& context, const VerifyOptions& options) {
-  const Result<Believed> believed = trust_of(context, options.trust);
+  const Result<Believed> believed = trust_of(context, options.trust, options.timestamp_authorities);
   if (!believed) return fail(believed);
   int worst = kExitOk;
   for (const std::string& name : options.names) {
@@ -179,6 +189,10 @@ void add_verify_verb(CLI::App& recordings, Command& command) {
   verb->add_option(
       "--trust", options->trust,
       "file of the cluster's public keys and revocations (cairn recordings trust); without it auth is asked");
+  verb->add_option(
+      "--timestamp-authorities", options->timestamp_authorities,
+      "file of X.509 certificates of timestamp authorities (RFC 3161); without it timestamps are shown and "
+      "not checked");
   add_identity(verb, options->identity);
   add_format(verb, command);
   verb->callback(

@@ -1,10 +1,7 @@
 #include "recorder/derive/derive_process.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <spawn.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "base/child_process.h"
 #include "base/file.h"
 #include "recorder/derive/derive.h"
 
@@ -47,14 +45,6 @@ std::string encode(const DeriveRequest& request) {
   bytes += request.secret;
   bytes += request.pieces;
   return bytes;
-}
-
-Result<UniqueFd> memory_file(std::string_view bytes) {
-  UniqueFd file(::memfd_create("cairn", MFD_CLOEXEC));
-  if (!file) return fail_errno("memfd_create");
-  if (Result<void> written = write_all(file.get(), bytes); !written) return fail(written);
-  if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno("memfd");
-  return file;
 }
 
 // posix_spawn's dup2 of a descriptor onto itself clears close-on-exec; onto another it may overwrite one that is still
@@ -90,30 +80,6 @@ class Spawn {
   std::array<UniqueFd, 8> held_;
   size_t count_ = 0;
 };
-
-Result<int> wait_for(pid_t child, std::chrono::seconds patience) {
-  // By number: sys/pidfd.h of glibc 2.36 forgot extern "C".
-  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-  bool is_late = false;
-  if (pidfd) {
-    pollfd entry{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    int ready = 0;
-    do {
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-      ready = ::poll(&entry, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
-    } while (ready < 0 && errno == EINTR);
-    is_late = ready == 0;
-  }
-  if (is_late) ::kill(child, SIGKILL);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return fail_errno("waitpid");
-  }
-  if (is_late) return fail(Errc::kTimeout, fmt::format("deriving took more than {} s", patience.count()));
-  return status;
-}
 
 std::string said(int errors) {
   std::string text(kMaxSentence, '\0');
@@ -180,8 +146,8 @@ Result<void> run_derive_process(const DeriveRequest& request) {
   }
   const Result<pid_t> child = spawn.start(request.program);
   if (!child) return fail(child);
-  const Result<int> status = wait_for(*child, request.patience);
-  if (!status) return fail(status);
+  const Result<int> status = wait_for_child(*child, request.patience);
+  if (!status) return fail(status, "deriving");
   if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
   if (WIFSIGNALED(*status)) {
     return fail(Errc::kUnavailable,

@@ -28,8 +28,9 @@ Result<std::string> serial_of_certificate(std::string_view der);  // hexadecimal
 
 // Whom to believe, and whom no more.
 struct Trust {
-  std::string authorities_pem;  // of the cluster's host authority, one or more certificates
-  std::string revocations_pem;  // X.509 CRLs by the same; empty: none are at hand
+  std::string authorities_pem;            // of the cluster's host authority, one or more certificates
+  std::string revocations_pem;            // X.509 CRLs by the same; empty: none are at hand
+  std::string timestamp_authorities_pem;  // X.509 of RFC 3161 authorities; empty: timestamps are read, and not checked
 };
 
 // The certificate, if one of the authorities has signed it. Its times are not held against it: what was signed then

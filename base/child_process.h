@@ -1,0 +1,30 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace cairn {
+
+// Bytes as a file of nobody's, at its beginning: what a child reads without a pipe that could block.
+Result<UniqueFd> memory_file(std::string_view bytes);
+
+// Waits for a child of this process, and kills it when it takes longer.
+//   returns  its status as of waitpid(2)
+//   fails    kTimeout
+Result<int> wait_for_child(pid_t child, std::chrono::seconds patience);
+
+// Runs a command line with /bin/sh. Blocks until it has ended.
+//   input    what it reads on standard input
+//   returns  what it wrote to standard output
+//   fails    kTimeout; kTooLarge: it wrote more than `limit_bytes`; kUnavailable: it could not be started or ended with
+//            another status than 0: the sentence has the beginning of what it said on standard error
+Result<std::string> run_command(const std::string& command, std::string_view input, size_t limit_bytes,
+                                std::chrono::seconds patience);
+
+}  // namespace cairn
