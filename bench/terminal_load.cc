@@ -94,11 +94,14 @@ int drive(char** command) {
   }
   const int status = wait_for(child);
   const double wall = std::chrono::duration<double>(Clock::now() - begun).count();
-  rusage used{};
-  ::getrusage(RUSAGE_CHILDREN, &used);
-  std::printf("{\"status\": %d, \"bytes\": %llu, \"wall_s\": %.4f, \"cpu_s\": %.4f, \"rss_kib\": %ld}\n", status,
-              static_cast<unsigned long long>(bytes), wall, seconds(used.ru_utime) + seconds(used.ru_stime),
-              used.ru_maxrss);
+  double cpu = 0;
+  for (const auto whose : {RUSAGE_CHILDREN, RUSAGE_SELF}) {
+    rusage used{};
+    ::getrusage(whose, &used);
+    cpu += seconds(used.ru_utime) + seconds(used.ru_stime);
+  }
+  std::printf("{\"status\": %d, \"bytes\": %llu, \"wall_s\": %.4f, \"cpu_s\": %.4f}\n", status,
+              static_cast<unsigned long long>(bytes), wall, cpu);
   return 0;
 }
 
