@@ -162,12 +162,14 @@ Result<ChunkMeta> parse_meta(const ChunkView& chunk) {
 }
 
 std::string encode_chunk(ChunkHeader header, const ChunkMeta& meta, std::string_view payload) {
-  std::string body = meta.SerializeAsString();
-  header.meta_bytes = static_cast<uint32_t>(body.size());
+  std::string chunk(kChunkHeaderBytes, '\0');
+  meta.AppendToString(&chunk);
+  header.meta_bytes = static_cast<uint32_t>(chunk.size() - kChunkHeaderBytes);
   header.payload_bytes = static_cast<uint32_t>(payload.size());
-  body += payload;
-  header.body_crc = crc32c(body);
-  return header_bytes(header) + body;
+  chunk.reserve(chunk.size() + payload.size());
+  chunk += payload;
+  header.body_crc = crc32c(std::string_view(chunk).substr(kChunkHeaderBytes));
+  return chunk.replace(0, kChunkHeaderBytes, header_bytes(header));
 }
 
 std::string leaf_hash(const ChunkView& chunk) {

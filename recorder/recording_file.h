@@ -61,7 +61,7 @@ class RecordingFile {
 
   // Puts on the disk what is only in memory, so that kill -9 does not take it.
   //   fails  kSpoolFull: it stays in memory and is tried again
-  Result<void> save();
+  Result<void> save(const ClockAnchor& now);
   // The same against power loss, and signs it.
   Result<void> commit(const ClockAnchor& now);
 
@@ -85,9 +85,11 @@ class RecordingFile {
 
   ChunkPlace place(const ClockAnchor& now) const;
   Result<void> append_chunk(const std::string& chunk);
+  Result<void> begin_sealing(const ClockAnchor& now);
   Result<void> seal_open_chunk();
   Result<void> note(Result<void> of_tail);
   bool is_full() const;
+  uint64_t age_ns(const ClockAnchor& now) const;
   uint64_t end_bytes() const;
   int level() const;
   std::string signed_checkpoint(const ClockAnchor& now) const;
