@@ -77,7 +77,7 @@ Result<bool> RecordingDecoder::decode_next_chunk() {
   events_ = std::move(*events);
   next_event_ = 0;
   // What its pieces have given comes not again.
-  if (piece_reader_ && pieces_of_ == header->number) next_event_ = std::min(piece_reader_->events(), events_.size());
+  if (given_of_ == header->number) next_event_ = std::min(given_, events_.size());
   if (pieces_of_ <= header->number) {
     pieces_.clear();
     pieces_used_ = 0;
@@ -97,6 +97,8 @@ Result<bool> RecordingDecoder::decode_next_piece() {
   pieces_used_ += record->bytes.size();
   events_ = std::move(*events);
   next_event_ = 0;
+  given_of_ = pieces_of_;
+  given_ = piece_reader_->events();
   return true;
 }
 
@@ -145,7 +147,7 @@ Events RecordingDecoder::salvage() const {
   const Result<ChunkHeader> header = parse_chunk_header(waiting);
   if (!header || !check_place(*header)) return {};
   Events events = salvage_chunk(waiting, keys_.get());
-  const uint64_t given = piece_reader_ && pieces_of_ == header->number ? piece_reader_->events() : 0;
+  const uint64_t given = given_of_ == header->number ? given_ : 0;
   events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(std::min<uint64_t>(given, events.size())));
   return events;
 }
@@ -158,6 +160,7 @@ void RecordingDecoder::jump(uint64_t number, uint64_t offset) {
   pieces_.clear();
   pieces_used_ = 0;
   piece_reader_.reset();
+  given_ = 0;
   last_leaf_.clear();
   proof_.clear();
   has_final_ = false;

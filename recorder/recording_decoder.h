@@ -95,6 +95,8 @@ class RecordingDecoder {
   uint64_t pieces_of_ = 0;
   size_t pieces_used_ = 0;
   std::unique_ptr<PieceReader> piece_reader_;
+  uint64_t given_of_ = 0;  // the chunk whose pieces were decoded last; those of the next may be fed before it is
+  size_t given_ = 0;       // its events among them
 
   bool has_final_ = false;
   uint64_t unknown_ = 0;

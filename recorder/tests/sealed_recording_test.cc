@@ -104,6 +104,25 @@ TEST_F(SealedRecording, LeavesNothingReadableInTheTail) {
   EXPECT_EQ(decoder.next().value()->output().data(), kSecretText);
 }
 
+// As an archive tells it: with a chunk's last bytes comes that the tail is now another chunk's.
+TEST_F(SealedRecording, GivesNothingTwiceWhenTheNextTailComesWithTheChunk) {
+  RecordingWriter writer = make_writer(sealed());
+  writer.add(make_output(kStartNs, "once"));
+  ASSERT_TRUE(writer.flush_all(kStartNs + kMs));
+  RecordingDecoder decoder(with(auditor_));
+  const std::string open = contents(path_);
+  decoder.feed(open);
+  decoder.feed_pieces(1, read_tail(tail(), 1).pieces);
+  EXPECT_TRUE(decoder.next().value()->has_begin());
+  EXPECT_EQ(decoder.next().value()->output().data(), "once");
+  EXPECT_EQ(decoder.next().value(), std::nullopt);
+  ASSERT_TRUE(writer.seal(recording::v1::END_REASON_COMPLETE, 0, kStartNs + 2 * kMs));
+  decoder.feed(contents(path_).substr(open.size()));
+  decoder.feed_pieces(2, {});
+  EXPECT_TRUE(decoder.next().value()->has_end());
+  EXPECT_TRUE(decoder.finish());
+}
+
 TEST_F(SealedRecording, NeverUsesANonceTwice) {
   RecordingOptions options = sealed();
   options.seal_raw_bytes = 400;
