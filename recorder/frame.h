@@ -56,8 +56,7 @@ class FrameWriter {
 
  private:
   friend class Compressor;
-  FrameWriter(ZSTD_CCtx* context, std::string* raw, std::string* frame)
-      : context_(context), raw_(raw), frame_(frame) {}
+  FrameWriter(ZSTD_CCtx* context, std::string* raw, std::string* frame) : context_(context), raw_(raw), frame_(frame) {}
   void run(ZSTD_EndDirective directive);
 
   ZSTD_CCtx* context_;
