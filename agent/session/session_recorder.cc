@@ -23,8 +23,8 @@ constexpr size_t kJoinBytes = 28 * 1024 - 1;  // with a string's last byte a siz
 static_assert(kJoinBytes <= recorder::kMaxOutputBytes);
 constexpr std::chrono::milliseconds kFullDiskRetry{500};
 
-// Not in the way of who moves the bytes: on a busy host this thread waits for its turn and takes nobody's. It still gets
-// its share, so that what is recorded is on the disk in time.
+// Not in the way of who moves the bytes: on a busy host this thread waits for its turn and takes nobody's. It still
+// gets its share, so that what is recorded is on the disk in time.
 void yield_to_the_terminal() {
   const sched_param none{};
   std::ignore = ::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &none);
@@ -49,8 +49,7 @@ bool SessionRecorder::join_last(const Event& event) {
   recording::v1::TerminalOutput& output = *last.event.mutable_output();
   const std::string& more = event.output().data();
   if (output.channel() != event.output().channel() || output.stream() != event.output().stream() ||
-      event.boot_ns() - last.event.boot_ns() > kJoinNs ||
-      output.data().size() + more.size() > kJoinBytes) {
+      event.boot_ns() - last.event.boot_ns() > kJoinNs || output.data().size() + more.size() > kJoinBytes) {
     return false;
   }
   // A program that has written so much at once writes more.
