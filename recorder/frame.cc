@@ -114,4 +114,17 @@ std::string compress_frame(std::string_view raw, int level) {
   return writer.bytes();
 }
 
+std::string compress_for_archive(std::string_view raw, int level) {
+  const std::unique_ptr<ZSTD_CCtx, decltype([](ZSTD_CCtx* context) { ZSTD_freeCCtx(context); })> context(
+      ZSTD_createCCtx());
+  if (!context) std::abort();
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level));
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, kFrameWindowLog));
+  std::string frame(ZSTD_compressBound(raw.size()), '\0');
+  const size_t bytes = ZSTD_compress2(context.get(), frame.data(), frame.size(), raw.data(), raw.size());
+  must(bytes);
+  frame.resize(bytes);
+  return frame;
+}
+
 }  // namespace cairn::recorder

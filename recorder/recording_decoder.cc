@@ -52,12 +52,14 @@ Result<bool> RecordingDecoder::decode_next_chunk() {
   }
   if (waiting.size() < kChunkHeaderBytes) {
     // Not even a beginning: say so at once.
-    if (!waiting.empty() && !std::string_view("CRNR").starts_with(waiting.substr(0, 4))) {
+    const std::string_view magic = waiting.substr(0, 4);
+    if (!std::string_view("CRNR").starts_with(magic) && !std::string_view("CRNA").starts_with(magic)) {
       return fail_here({Errc::kCorrupt, "no chunk begins here (the magic bytes are missing)"});
     }
     return false;
   }
   const Result<ChunkHeader> header = parse_chunk_header(waiting);
+  if (!header && header.error().code == Errc::kTruncated) return false;
   if (!header) return fail_here(header.error());
   if (waiting.size() < header->size()) return false;
   const Result<ChunkView> chunk = check_chunk(waiting.substr(0, header->size()));
@@ -66,13 +68,14 @@ Result<bool> RecordingDecoder::decode_next_chunk() {
   Result<Events> events = events_of(*chunk);
   if (!events) return fail_here(events.error());
 
-  if (header->type == ChunkType::kEvents) index_.add(offset_, *header);
+  if (header->type == ChunkType::kEvents) index_.add(written_offset_, *header);
   header_ = *header;
   session_ = header->session;
   last_leaf_ = leaf_hash(*chunk);
   has_final_ = has_final_ || header->is_final();
   consumed_ += header->size();
   offset_ += header->size();
+  written_offset_ += header->written_size();
   if (header->type != ChunkType::kProof) ++whole_chunks_;
   events_ = std::move(*events);
   next_event_ = 0;

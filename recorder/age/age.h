@@ -62,7 +62,11 @@ Result<std::vector<AgeIdentity>> parse_identities(std::string_view file);
 //   recipients  at least one
 std::string age_encrypt(std::string_view plaintext, std::string_view file_key,
                         std::span<const AgeRecipient> recipients);
-// How long that will be.
+// Another plaintext under the header of `file`: for the same recipients, by the same file key. No key meets a nonce
+// twice: the payload's key follows from the file key and 16 bytes that are drawn anew.
+//   fails  as age_decrypt
+Result<std::string> age_encrypt_again(std::string_view file, std::string_view plaintext, std::string_view file_key);
+// How long age_encrypt's will be.
 size_t age_size(size_t plaintext_bytes, size_t recipients);
 
 // The file key, by whichever identity fits.
