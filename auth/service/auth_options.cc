@@ -22,6 +22,9 @@ void AuthOptions::declare(Options& table) {
       "recording_recipients", &recording_recipients,
       "Who can decrypt recordings, separated by commas: cluster (this service) and age public keys. Without cluster "
       "nobody here can show or search them");
+  table.add("recompress_after", &recompress_after,
+            "How long after a session's end its recording is recompressed in the background, to some three quarters of "
+            "its size; 0 = never. See docs/keeping.md");
   table.add("log_level", &log_level, "debug, info, warn or error");
 }
 

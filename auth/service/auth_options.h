@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct AuthOptions {
   std::string cluster = "cairn";
   Lifetimes lifetimes;
   std::string recording_recipients = "cluster";
+  std::chrono::seconds recompress_after = std::chrono::hours(1);
   std::string log_level = "info";
 
   // Derived by check().
