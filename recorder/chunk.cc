@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kMagic = "CRNR";
 constexpr uint32_t kVersion = 2;
 constexpr auto kLastType = static_cast<uint8_t>(ChunkType::kProof);
-constexpr auto kLastForm = static_cast<uint8_t>(PayloadForm::kSealedPieces);
+constexpr auto kLastForm = static_cast<uint8_t>(PayloadForm::kSealedFrame);
 
 // Where the header's fields lie (docs/recording-format.md §2).
 constexpr size_t kVersionAt = 4;

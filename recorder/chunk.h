@@ -51,7 +51,13 @@ enum class PayloadForm : uint8_t {
   kAge = 1,           // an age file of one
   kPlainPieces = 2,   // the records of a chunk that was never sealed, as the tail held them
   kSealedPieces = 3,  // likewise, encrypted
+  kSealedFrame = 4,   // one zstd frame under AES-256-GCM, where no recipient has an age key
 };
+
+// Whether it lies in the records of the tail.
+constexpr bool is_pieces(PayloadForm form) {
+  return form == PayloadForm::kPlainPieces || form == PayloadForm::kSealedPieces;
+}
 
 // Three clocks read at one moment, nanoseconds.
 struct ClockAnchor {

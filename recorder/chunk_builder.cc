@@ -70,7 +70,7 @@ ChunkBuilder::ChunkBuilder(const ChunkPlace& place, const RecordingKeys* keys, C
       header_(header_of(place, ChunkType::kEvents)),
       frame_(compressor, level),
       content_(keys == nullptr ? std::string_view() : keys->content_key().view()) {
-  header_.form = keys == nullptr ? PayloadForm::kPlain : PayloadForm::kAge;
+  if (keys != nullptr) header_.form = keys->age_recipients().empty() ? PayloadForm::kSealedFrame : PayloadForm::kAge;
   if (keys != nullptr) piece_key_ = keys->piece_key(place.number);
 }
 
@@ -168,13 +168,16 @@ std::string ChunkBuilder::seal() {
   frame_waiting();
   frame_.end();
   set_content(header_, content_.finish());
-  if (keys_ == nullptr) {
-    sealed_ = encode_chunk(header_, meta_, frame_.bytes());
-  } else {
-    sealed_ = encode_chunk(header_, meta_,
-                           age_encrypt(frame_.bytes(), keys_->chunk_key(header_.number).view(), keys_->recipients()));
-  }
+  sealed_ = keys_ == nullptr ? encode_chunk(header_, meta_, frame_.bytes()) : encode_chunk(header_, meta_, encrypted());
   return sealed_;
+}
+
+std::string ChunkBuilder::encrypted() const {
+  if (header_.form == PayloadForm::kSealedFrame) {
+    // The key is this chunk's alone and meets one nonce.
+    return aead_seal(Cipher::kAes256Gcm, keys_->frame_key(header_.number).view(), nonce_of(0), frame_.bytes());
+  }
+  return age_encrypt(frame_.bytes(), keys_->chunk_key(header_.number).view(), keys_->age_recipients());
 }
 
 std::string encode_opening(const ChunkPlace& place, const Opening& opening) {

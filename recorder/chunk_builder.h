@@ -56,6 +56,7 @@ class ChunkBuilder {
 
  private:
   void frame_waiting();
+  std::string encrypted() const;  // the frame, as its form wants it
 
   const RecordingKeys* keys_;
   ChunkHeader header_;                    // its raw_bytes: of what is in the frame

@@ -60,6 +60,20 @@ Result<void> check_events(const ChunkHeader& header, const ChunkContent& content
   return {};
 }
 
+Result<std::string> open_frame(const ChunkHeader& header, std::string_view payload, const RecordingKeys& keys) {
+  if (header.form == PayloadForm::kAge) return age_decrypt(payload, keys.chunk_key(header.number).view());
+  return aead_open(Cipher::kAes256Gcm, keys.frame_key(header.number).view(), nonce_of(0), payload);
+}
+
+// Of a chunk that was cut, without proof.
+std::string open_torn_frame(const ChunkHeader& header, std::string_view payload, const RecordingKeys& keys) {
+  if (header.form == PayloadForm::kAge)
+    return age_decrypt_torn(payload, header.payload_bytes, keys.chunk_key(header.number).view());
+  const size_t frame_bytes = header.payload_bytes - std::min<size_t>(header.payload_bytes, kTagBytes);
+  return decrypt_unproved(Cipher::kAes256Gcm, keys.frame_key(header.number).view(), nonce_of(0),
+                          payload.substr(0, frame_bytes));
+}
+
 template <class Message> Result<Message> read_single(const ChunkView& chunk, ChunkType type) {
   if (chunk.header.type != type || chunk.header.form != PayloadForm::kPlain) {
     return fail(Errc::kCorrupt, "a chunk of another type stands where the recording begins or ends");
@@ -75,17 +89,17 @@ template <class Message> Result<Message> read_single(const ChunkView& chunk, Chu
 
 Result<ChunkContent> read_chunk(const ChunkView& chunk, const RecordingKeys* keys) {
   const PayloadForm form = chunk.header.form;
-  const bool is_sealed = form == PayloadForm::kAge || form == PayloadForm::kSealedPieces;
+  const bool is_sealed = form != PayloadForm::kPlain && form != PayloadForm::kPlainPieces;
   if (is_sealed && keys == nullptr) return needs_keys();
   ChunkContent content;
-  if (form == PayloadForm::kPlainPieces || form == PayloadForm::kSealedPieces) {
+  if (is_pieces(form)) {
     Result<Events> events = read_pieces(chunk, is_sealed ? keys : nullptr, content.unknown);
     if (!events) return fail(events);
     content.events = std::move(*events);
   } else {
     std::string opened;
     if (is_sealed) {
-      Result<std::string> plain = age_decrypt(chunk.payload, keys->chunk_key(chunk.header.number).view());
+      Result<std::string> plain = open_frame(chunk.header, chunk.payload, *keys);
       if (!plain) return fail(plain);
       opened = std::move(*plain);
     }
@@ -114,7 +128,7 @@ Events salvage_chunk(std::string_view bytes, const RecordingKeys* keys) {
   const std::string_view payload = bytes.substr(std::min(bytes.size(), kChunkHeaderBytes + header->meta_bytes));
   const PayloadForm form = header->form;
   if (form != PayloadForm::kPlain && form != PayloadForm::kPlainPieces && keys == nullptr) return {};
-  if (form == PayloadForm::kPlainPieces || form == PayloadForm::kSealedPieces) {
+  if (is_pieces(form)) {
     PieceReader reader(header->number, form == PayloadForm::kSealedPieces ? keys : nullptr);
     Events events;
     for (std::string_view rest = payload;;) {
@@ -126,12 +140,11 @@ Events salvage_chunk(std::string_view bytes, const RecordingKeys* keys) {
       rest.remove_prefix(record->bytes.size());
     }
   }
-  const std::string opened = form == PayloadForm::kAge ? age_decrypt_torn(payload, header->payload_bytes,
-                                                                          keys->chunk_key(header->number).view())
-                                                       : "";
+  const bool is_sealed = form != PayloadForm::kPlain;
+  const std::string opened = is_sealed ? open_torn_frame(*header, payload, *keys) : "";
   FrameReader reader(header->raw_bytes);
   // In small steps: the one that meets damage gives nothing.
-  for (std::string_view rest = form == PayloadForm::kAge ? std::string_view(opened) : payload; !rest.empty();) {
+  for (std::string_view rest = is_sealed ? std::string_view(opened) : payload; !rest.empty();) {
     if (!reader.feed(rest.substr(0, kSalvageStepBytes))) break;
     rest.remove_prefix(std::min(rest.size(), kSalvageStepBytes));
   }

@@ -41,7 +41,7 @@ Result<RecordingFile> RecordingFile::create(const std::filesystem::path& path, c
   if (const auto& signer = recording.options_.signer) opening.set_certificate(signer->certificate);
   if (const RecordingKeys* keys = recording.options_.keys.get()) {
     opening.set_sealed_secret(keys->sealed_secret());
-    for (const AgeRecipient& recipient : keys->recipients()) opening.add_recipients(recipient.text());
+    for (const Recipient& recipient : keys->recipients()) opening.add_recipients(recipient_text(recipient));
   }
   const std::string first = encode_opening(recording.place(now), opening);
   if (first.size() > recording.options_.quota_bytes) {

@@ -113,8 +113,7 @@ void Verifier::take_chunks() {
                 .pieces = {}};
     if (chunk) {
       found.leaf = leaf_hash(*chunk);
-      const bool is_pieces = header->form == PayloadForm::kPlainPieces || header->form == PayloadForm::kSealedPieces;
-      if (is_pieces) found.pieces = chunk->payload;
+      if (is_pieces(header->form)) found.pieces = chunk->payload;
       if (header->type == ChunkType::kBegin && !opening_) {
         if (Result<Opening> opening = read_opening(*chunk)) opening_ = std::move(*opening);
       }
@@ -228,9 +227,10 @@ Result<void> Verifier::prove_open_part(const Checkpoint& checkpoint) const {
   const auto& open = checkpoint.open;
   if (!open || open->chunk >= found_.size()) return {};
   const Found& chunk = found_[open->chunk];
-  const PayloadForm sealed = opening_->sealed_secret().empty() ? PayloadForm::kPlain : PayloadForm::kAge;
+  const bool is_encrypted = !opening_->sealed_secret().empty();
   // Sealed after that signature: other bytes, which the next would have covered.
-  if (chunk.type == ChunkType::kEvents && chunk.form == sealed) return {};
+  const bool is_sealed = !is_pieces(chunk.form) && (chunk.form != PayloadForm::kPlain) == is_encrypted;
+  if (chunk.type == ChunkType::kEvents && is_sealed) return {};
   const std::string& pieces = chunk.pieces;
   if (open->bytes <= pieces.size() && sha256(std::string_view(pieces).substr(0, open->bytes)) == open->hash) return {};
   return fail(Errc::kCorrupt, fmt::format("chunk {} is not what the session had signed of it", open->chunk));

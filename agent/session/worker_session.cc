@@ -135,9 +135,9 @@ Result<void> WorkerSession::authorize(const std::string& login, std::string_view
 // How the recording is to be written: readable to whom auth names, signed with the key that auth has certified.
 Result<void> WorkerSession::prepare_recording(const auth::v1::AuthorizeSessionResponse& answer,
                                               recorder::Ed25519Key key) {
-  std::vector<recorder::AgeRecipient> recipients;
+  std::vector<recorder::Recipient> recipients;
   for (const std::string& text : answer.recipients()) {
-    Result<recorder::AgeRecipient> recipient = recorder::AgeRecipient::parse(text);
+    Result<recorder::Recipient> recipient = recorder::parse_recipient(text);
     if (!recipient) return fail(recipient, "auth names a recipient of recordings that is none");
     recipients.push_back(std::move(*recipient));
   }

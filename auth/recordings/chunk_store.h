@@ -67,7 +67,7 @@ class ChunkStore {
   // Empty when there is none.
   virtual Result<std::string> proof(const std::string& session_id) = 0;
 
-  // The recording's secret for recipients that came later, an age file, beside it; replaces the one before as a whole.
+  // The recording's secret, sealed for recipients that came later, beside it; replaces the one before as a whole.
   virtual Result<void> put_keys(const std::string& session_id, std::string_view keys) = 0;
   // Empty when there is none.
   virtual Result<std::string> keys(const std::string& session_id) = 0;

@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
-#include "recorder/age/age.h"
+#include "recorder/recipients.h"
 #include "recorder/tail_record.h"
 
 namespace cairn::auth {
@@ -213,7 +213,7 @@ Result<void> DirectoryChunkStore::put_keys(const std::string& session_id, std::s
 }
 
 Result<std::string> DirectoryChunkStore::keys(const std::string& session_id) {
-  Result<std::string> keys = read_file(keys_path(session_id), recorder::kMaxAgeHeaderBytes);
+  Result<std::string> keys = read_file(keys_path(session_id), recorder::kMaxSealedBytes);
   if (!keys && keys.error().code == std::errc::no_such_file_or_directory) return std::string();
   return keys;
 }

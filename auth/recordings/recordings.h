@@ -96,7 +96,7 @@ class Recordings {
   // The secret that its chunks are encrypted with.
   //   fails  kDenied: encrypted to others than auth. kNotFound: not encrypted, or nothing is stored yet
   Result<std::string> secret(const std::string& session_id);
-  // An age file of it for recipients that came later; empty: there is none.
+  // It, sealed for recipients that came later; empty: there is none.
   Result<std::string> later_keys(const std::string& session_id) { return chunks_->keys(session_id); }
 
   enum class Wrapping {

@@ -18,10 +18,9 @@ void AuthOptions::declare(Options& table) {
   table.add("host_certificate_lifetime", &lifetimes.host,
             "How long the certificate of a node or proxy lasts; they renew it at half of it");
   table.add("token_lifetime", &lifetimes.token, "How long a join token is valid unless it says otherwise");
-  table.add(
-      "recording_recipients", &recording_recipients,
-      "Who can decrypt recordings, separated by commas: cluster (this service) and age public keys. Without cluster "
-      "nobody here can show or search them");
+  table.add("recording_recipients", &recording_recipients,
+            "Who can decrypt recordings, separated by commas: cluster (this service), age public keys, and paths of "
+            "certificates or public keys in PEM (P-256, RSA). Without cluster nobody here can show or search them");
   table.add("log_level", &log_level, "debug, info, warn or error");
 }
 

@@ -7,6 +7,7 @@ Of a bundle (cairn recordings bundle) it checks the audit events beside FILE as 
 """
 import base64
 import hashlib
+import hmac
 import json
 import pathlib
 import subprocess
@@ -126,6 +127,38 @@ def check_events(folder: pathlib.Path, audit: pathlib.Path, ca: str):
     print(f"{len(entries)} audit events are in the log of {size}", file=sys.stderr)
 
 
+def hkdf(key: bytes, salt: bytes, info: bytes, size: int) -> bytes:
+    extracted = hmac.digest(salt or bytes(32), key, hashlib.sha256)
+    return hmac.digest(extracted, info + b"\1", hashlib.sha256)[:size]
+
+
+def secret_of(folder: pathlib.Path, sealed: bytes, identity: str) -> bytes:
+    """What is sealed is a DER value for holders of P-256 and RSA keys, an age file for those of age keys, or one behind the other."""
+    size = 0
+    if sealed[0] == 0x30:
+        more = max(sealed[1] - 128, 0)
+        size = 2 + more + (int.from_bytes(sealed[2:2 + more], "big") if more else sealed[1])
+    part, is_pem = folder / "sealed", b"-----BEGIN" in pathlib.Path(identity).read_bytes()
+    part.write_bytes(sealed[:size] if is_pem else sealed[size:])
+    if is_pem:
+        return run("openssl", "cms", "-decrypt", "-inform", "DER", "-in", str(part), "-inkey", identity)
+    return run("age", "-d", "-i", identity, str(part))
+
+
+def open_chunk(secret: bytes, number: int, form: int, payload: bytes) -> bytes:
+    """Without a look at the ciphers' tags: the digest in the chunk's header proves what comes out."""
+    def decrypt(cipher: str, key: bytes, start: bytes, sealed: bytes) -> bytes:
+        return run("openssl", "enc", "-d", cipher, "-K", key.hex(), "-iv", start.hex(), data=sealed[:-16])
+    if form == 4:
+        key = hkdf(secret, b"", b"cairn frame" + struct.pack("<Q", number), 32)
+        return decrypt("-aes-256-ctr", key, bytes(15) + b"\2", payload)
+    begin = payload.index(b"\n", payload.index(b"\n--- ") + 1) + 1
+    file_key = hkdf(secret, b"", b"cairn chunk" + struct.pack("<Q", number), 16)
+    key, sealed, step = hkdf(file_key, payload[begin:begin + 16], b"payload", 32), payload[begin + 16:], 65536 + 16
+    return b"".join(decrypt("-chacha20", key, struct.pack("<I", 1) + counter.to_bytes(11, "big") + bytes([at + step >= len(sealed)]), sealed[at:at + step])
+                    for counter, at in enumerate(range(0, len(sealed), step)))
+
+
 def main(file: str, ca: str, identity: str | None = None) -> int:
     data, at, leaves, chunks = pathlib.Path(file).read_bytes(), 0, [], []
     while at < len(data):
@@ -136,7 +169,7 @@ def main(file: str, ca: str, identity: str | None = None) -> int:
         payload = data[at + HEADER.size + meta_bytes:at + HEADER.size + meta_bytes + payload_bytes]
         assert values[0] == b"CRNR" and values[1] == 2 and len(payload) == payload_bytes
         assert previous == (leaves[-1] if leaves else bytes(32)), "a chunk does not continue the one before"
-        chunks.append((kind, form, payload))
+        chunks.append((kind, form, payload, values[17]))
         if kind != 3:
             leaves.append(leaf(header, meta, payload))
         at += HEADER.size + meta_bytes + payload_bytes
@@ -154,10 +187,13 @@ def main(file: str, ca: str, identity: str | None = None) -> int:
         if (pathlib.Path(file).parent / "audit" / "events.jsonl").exists():
             check_events(folder, pathlib.Path(file).parent / "audit", ca)
         if identity:
-            for kind, form, payload in chunks:
-                if kind == 1 and form == 1:
-                    (folder / "chunk.age").write_bytes(payload)
-                    raw = run("zstd", "-dcq", data=run("age", "-d", "-i", identity, str(folder / "chunk.age")))
+            later = pathlib.Path(file + ".keys")
+            secret = secret_of(folder, later.read_bytes() if later.exists() else opening[3], identity)
+            for number, (kind, form, payload, content) in enumerate(chunks):
+                if kind == 1 and form in (1, 4):
+                    raw = run("zstd", "-dcq", data=open_chunk(secret, number, form, payload))
+                    assert hmac.digest(hkdf(secret, b"", b"cairn content" + bytes(8), 32), raw, hashlib.sha256) == content, \
+                        f"chunk {number} does not hold what its header says"
                     while raw:
                         size = int.from_bytes(raw[:4], "little")
                         for number, value in fields(raw[4:4 + size]):

@@ -212,7 +212,7 @@ Result<std::string> html_of(const Context& context, RecordingSource& source, con
   if (!verdict) return fail(verdict);
   if (verdict->is_locked)
     return fail(Errc::kDenied, source.name() +
-                                   " is encrypted, and no key for it is at hand; give the file of an age "
+                                   " is encrypted, and no key for it is at hand; give the file of an "
                                    "identity that may read it: --identity FILE");
   return page.finish(web::recording_page(), about(context, *verdict, source.name(), believed->origin));
 }

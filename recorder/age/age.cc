@@ -107,7 +107,7 @@ Secret AgeIdentity::text() const {
   return Secret(std::move(text));
 }
 
-Result<std::vector<AgeIdentity>> parse_identities(std::string_view file) {
+Result<std::vector<AgeIdentity>> parse_age_identities(std::string_view file) {
   std::vector<AgeIdentity> identities;
   size_t number = 0;
   for (size_t at = 0; at < file.size();) {
@@ -204,7 +204,8 @@ std::string age_decrypt_torn(std::string_view file, size_t whole_bytes, std::str
   std::string plaintext;
   for (uint64_t counter = 0; !payload.empty(); ++counter) {
     const std::string_view piece = payload.substr(0, kAgeStreamBytes);
-    plaintext += chacha20(key.view(), stream_nonce(counter, left <= kAgeStreamBytes + kTagBytes), piece);
+    plaintext += decrypt_unproved(Cipher::kChaCha20Poly1305, key.view(),
+                                  stream_nonce(counter, left <= kAgeStreamBytes + kTagBytes), piece);
     left -= std::min(left, kAgeStreamBytes + kTagBytes);
     payload.remove_prefix(std::min(payload.size(), kAgeStreamBytes + kTagBytes));
   }

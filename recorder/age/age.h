@@ -55,7 +55,7 @@ class AgeIdentity {
 // The identities of a file as age-keygen(1) writes it: one in a line, empty lines and those that begin with '#'
 // skipped.
 //   fails  kInvalid: a line is no identity, or there is none; the sentence names the line
-Result<std::vector<AgeIdentity>> parse_identities(std::string_view file);
+Result<std::vector<AgeIdentity>> parse_age_identities(std::string_view file);
 
 // A whole age file.
 //   file_key    kAgeFileKeyBytes that encrypt this file alone

@@ -12,12 +12,7 @@ import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cli" / "evidence"))
-from verify_recording import HEADER, fields, run
-
-
-def hkdf(key: bytes, salt: bytes, info: bytes, size: int) -> bytes:
-    extracted = hmac.digest(salt or bytes(32), key, hashlib.sha256)
-    return hmac.digest(extracted, info + b"\1", hashlib.sha256)[:size]
+from verify_recording import HEADER, fields, hkdf, run
 
 
 def chacha20_block(key: bytes, counter: int, nonce: bytes) -> bytes:
