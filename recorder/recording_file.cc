@@ -47,6 +47,9 @@ Result<RecordingFile> RecordingFile::create(const std::filesystem::path& path, c
   if (first.size() > recording.options_.quota_bytes) {
     return fail(Errc::kSpoolFull, fmt::format("{}: no room for a recording's beginning", path.string()));
   }
+  if (const ClaimRoom& claim_room = recording.options_.claim_room) {
+    if (Result<void> claimed = claim_room(0, first.size() + kEndBytes); !claimed) return fail(claimed);
+  }
   if (Result<void> written = recording.append_chunk(first); !written) return fail(written);
   if (Result<void> reserved = recording.file_.reserve(kEndBytes); !reserved) return fail(reserved);
   if (Result<void> synced = recording.file_.sync(); !synced) return fail(synced);
@@ -88,6 +91,9 @@ Result<void> RecordingFile::make_room(const ClockAnchor& now, Room room) {
                 fmt::format("{}: {} bytes more could pass the quota of {}", file_.path().string(), kBatchBytes, quota));
   }
   if (builder_) return {};
+  if (room == Room::kWithinQuota && options_.claim_room) {
+    if (Result<void> claimed = options_.claim_room(used, kReservedBytes); !claimed) return claimed;
+  }
   const Result<void> reserved = file_.reserve(kReservedBytes + end_bytes());
   if (!reserved && room == Room::kWithinQuota) return reserved;
   builder_ = std::make_unique<ChunkBuilder>(place(now), options_.keys.get(), *compressor_, level());

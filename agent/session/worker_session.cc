@@ -143,6 +143,8 @@ Result<void> WorkerSession::prepare_recording(const auth::v1::AuthorizeSessionRe
   }
   if (recipients.empty()) return fail(Errc::kInvalid, "auth names nobody who may read the recording; upgrade auth");
   recording_.quota_bytes = options_.spool_quota_bytes;
+  recording_.claim_room = [room = std::make_shared<SpoolRoom>(options_.spool_dir, options_.spool_limits, clock_)](
+                              uint64_t held, uint64_t more) { return room->claim(held, more); };
   recording_.keys =
       std::make_unique<const recorder::RecordingKeys>(recorder::RecordingKeys::make(std::move(recipients)));
   recording_.signer.emplace(std::move(key), answer.recording_certificate());
