@@ -1,35 +1,23 @@
 #include "recorder/derive/derive_process.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
-#include <cstring>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "base/bytes.h"
-#include "base/file.h"
 #include "recorder/derive/derive.h"
+#include "recorder/derive/sandboxed_process.h"
 
 namespace cairn::recorder {
 namespace {
 
 constexpr const char* kName = "cairn-derive";
 // What the process finds its work at. Standard input holds the limits, the secret and the pieces.
-constexpr int kErrors = 2;
 constexpr int kRecording = 3;
 constexpr int kDerived = 4;
 constexpr int kDraft = 5;
-constexpr size_t kMaxSentence = 1024;
 constexpr size_t kMaxPieces = size_t{256} << 20;
 
 // cpu seconds, memory, file size, whether there is a draft, the open chunk's number, the secret's length (8 bytes
@@ -47,86 +35,6 @@ std::string encode(const DeriveRequest& request) {
   bytes += request.secret;
   bytes += request.pieces;
   return bytes;
-}
-
-Result<UniqueFd> memory_file(std::string_view bytes) {
-  UniqueFd file(::memfd_create("cairn", MFD_CLOEXEC));
-  if (!file) return fail_errno("memfd_create");
-  if (Result<void> written = write_all(file.get(), bytes); !written) return fail(written);
-  if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno("memfd");
-  return file;
-}
-
-// posix_spawn's dup2 of a descriptor onto itself clears close-on-exec; onto another it may overwrite one that is still
-// to be moved, so all are moved out of the way first.
-class Spawn {
- public:
-  Spawn() { ::posix_spawn_file_actions_init(&actions_); }
-  ~Spawn() { ::posix_spawn_file_actions_destroy(&actions_); }
-  Spawn(const Spawn&) = delete;
-  Spawn& operator=(const Spawn&) = delete;
-
-  Result<void> hand_over(int fd, int as) {
-    constexpr int kOutOfTheWay = 10;
-    UniqueFd moved(::fcntl(fd, F_DUPFD_CLOEXEC, kOutOfTheWay));
-    if (!moved) return fail_errno("descriptor");
-    ::posix_spawn_file_actions_adddup2(&actions_, moved.get(), as);
-    held_[count_++] = std::move(moved);
-    return {};
-  }
-
-  Result<pid_t> start(const std::filesystem::path& program) {
-    std::string name = kName;
-    std::array<char*, 2> argv = {name.data(), nullptr};
-    std::array<char*, 1> environment = {nullptr};
-    pid_t child = 0;
-    const int failed = ::posix_spawn(&child, program.c_str(), &actions_, nullptr, argv.data(), environment.data());
-    if (failed != 0) return fail(std::error_code(failed, std::generic_category()), "start " + program.string());
-    return child;
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  std::array<UniqueFd, 8> held_;
-  size_t count_ = 0;
-};
-
-Result<int> wait_for(pid_t child, std::chrono::seconds patience) {
-  // By number: sys/pidfd.h of glibc 2.36 forgot extern "C".
-  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-  bool is_late = false;
-  if (pidfd) {
-    pollfd entry{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    int ready = 0;
-    do {
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-      ready = ::poll(&entry, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
-    } while (ready < 0 && errno == EINTR);
-    is_late = ready == 0;
-  }
-  if (is_late) ::kill(child, SIGKILL);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return fail_errno("waitpid");
-  }
-  if (is_late) return fail(Errc::kTimeout, fmt::format("deriving took more than {} s", patience.count()));
-  return status;
-}
-
-std::string said(int errors) {
-  std::string text(kMaxSentence, '\0');
-  const ssize_t got = ::pread(errors, text.data(), text.size(), 0);
-  text.resize(got > 0 ? static_cast<size_t>(got) : 0);
-  return text;
-}
-
-int say(const Error& error) {
-  std::string sentence = error.message;
-  sentence.resize(std::min(sentence.size(), kMaxSentence));
-  static_cast<void>(write_all(kErrors, sentence));
-  return 1;
 }
 
 Result<std::string> read_input() {
@@ -169,33 +77,17 @@ Result<void> derive_as_asked() {
 Result<void> run_derive_process(const DeriveRequest& request) {
   const Result<UniqueFd> input = memory_file(encode(request));
   if (!input) return fail(input);
-  const Result<UniqueFd> errors = memory_file({});
-  if (!errors) return fail(errors);
-  Spawn spawn;
-  for (const auto& [fd, as] : {std::pair(input->get(), STDIN_FILENO), std::pair(errors->get(), STDOUT_FILENO),
-                               std::pair(errors->get(), kErrors), std::pair(request.recording, kRecording),
-                               std::pair(request.derived, kDerived), std::pair(request.draft, kDraft)}) {
-    if (fd < 0) continue;
-    if (Result<void> handed = spawn.hand_over(fd, as); !handed) return handed;
-  }
-  const Result<pid_t> child = spawn.start(request.program);
-  if (!child) return fail(child);
-  const Result<int> status = wait_for(*child, request.patience);
-  if (!status) return fail(status);
-  if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
-  if (WIFSIGNALED(*status)) {
-    return fail(Errc::kUnavailable,
-                fmt::format("deriving was ended by signal {} ({})", WTERMSIG(*status), ::strsignal(WTERMSIG(*status))));
-  }
-  return fail(Errc::kCorrupt, said(errors->get()));
+  const std::array<SandboxedProcess::Handed, 4> handed = {{{.fd = input->get(), .as = STDIN_FILENO},
+                                                           {.fd = request.recording, .as = kRecording},
+                                                           {.fd = request.derived, .as = kDerived},
+                                                           {.fd = request.draft, .as = kDraft}}};
+  Result<SandboxedProcess> process = SandboxedProcess::start(kName, handed, request.program);
+  if (!process) return fail(process);
+  return process->wait("deriving", request.patience);
 }
 
-bool is_derive_process(int argc, const char* const* argv) { return argc == 1 && std::strcmp(argv[0], kName) == 0; }
+bool is_derive_process(int argc, const char* const* argv) { return is_sandboxed(kName, argc, argv); }
 
-// No destructors and no exit handlers: the sandbox would kill some of them.
-int run_as_derive_process() {
-  const Result<void> done = derive_as_asked();
-  ::_exit(done ? 0 : say(done.error()));
-}
+int run_as_derive_process() { end_sandboxed(derive_as_asked()); }
 
 }  // namespace cairn::recorder
