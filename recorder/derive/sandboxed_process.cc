@@ -32,8 +32,21 @@ constexpr int kSaysTooLarge = 2;
 // to be moved, so all are moved out of the way first.
 class Spawn {
  public:
-  Spawn() { ::posix_spawn_file_actions_init(&actions_); }
-  ~Spawn() { ::posix_spawn_file_actions_destroy(&actions_); }
+  Spawn() {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawnattr_init(&attributes_);
+    // The limits end it by signals, which the starter may ignore or block: both would be inherited.
+    sigset_t set;
+    ::sigfillset(&set);
+    ::posix_spawnattr_setsigdefault(&attributes_, &set);
+    ::sigemptyset(&set);
+    ::posix_spawnattr_setsigmask(&attributes_, &set);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  }
+  ~Spawn() {
+    ::posix_spawnattr_destroy(&attributes_);
+    ::posix_spawn_file_actions_destroy(&actions_);
+  }
   Spawn(const Spawn&) = delete;
   Spawn& operator=(const Spawn&) = delete;
 
@@ -51,13 +64,14 @@ class Spawn {
     std::array<char*, 2> argv = {own_name.data(), nullptr};
     std::array<char*, 1> environment = {nullptr};
     pid_t child = 0;
-    const int failed = ::posix_spawn(&child, program.c_str(), &actions_, nullptr, argv.data(), environment.data());
+    const int failed = ::posix_spawn(&child, program.c_str(), &actions_, &attributes_, argv.data(), environment.data());
     if (failed != 0) return fail(std::error_code(failed, std::generic_category()), "start " + program.string());
     return child;
   }
 
  private:
   posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
   std::vector<UniqueFd> held_;
 };
 
