@@ -25,7 +25,7 @@ Result<void> check_recipients(std::string_view set) {
   DerReader recipients(set);
   for (size_t count = 0; !recipients.is_at_end(); ++count) {
     if (count == kMaxCmsRecipients) return bad("too many recipients");
-    const uint8_t tag = *recipients.next_tag();
+    const uint8_t tag = recipients.next_tag().value_or(0);
     if (tag != kDerSequence && tag != kDerContext1Constructed) return bad("a recipient of another kind");
     if (Result<std::string_view> taken = recipients.take(tag); !taken) return fail(taken, "CMS recipient");
   }

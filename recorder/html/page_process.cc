@@ -81,10 +81,11 @@ Result<void> make_as_asked() {
   if (Result<void> entered = enter_sandbox(limits); !entered) return entered;
   HtmlExport made(channel);
   for (;;) {
-    const Result<std::optional<Event>> event = next_event();
-    if (!event) return fail(event);
-    if (!*event) break;
-    if (Result<void> added = made.add(**event); !added) return added;
+    const Result<std::optional<Event>> next = next_event();
+    if (!next) return fail(next);
+    const std::optional<Event>& event = *next;
+    if (!event) break;
+    if (Result<void> added = made.add(*event); !added) return added;
   }
   return write_all(kOutput, encode_parts(made.finish()));
 }
