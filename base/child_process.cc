@@ -20,6 +20,7 @@ namespace cairn {
 namespace {
 
 constexpr size_t kMaxSentence = 300;
+constexpr std::chrono::milliseconds kLook{100};
 
 Result<std::string> beginning_of(int fd, size_t limit_bytes) {
   std::string text(limit_bytes, '\0');
@@ -62,10 +63,11 @@ Result<UniqueFd> memory_file(std::string_view bytes) {
   return file;
 }
 
-Result<int> wait_for_child(pid_t child, std::chrono::seconds patience) {
+Result<int> wait_for_child(pid_t child, std::chrono::seconds patience, const std::atomic<bool>* is_given_up) {
   // By number: sys/pidfd.h of glibc 2.36 forgot extern "C".
   const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
   bool is_late = false;
+  bool is_ending = false;
   if (pidfd) {
     pollfd entry{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
     const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -73,21 +75,26 @@ Result<int> wait_for_child(pid_t child, std::chrono::seconds patience) {
     do {
       const auto left =
           std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-      ready = ::poll(&entry, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
-    } while (ready < 0 && errno == EINTR);
-    is_late = ready == 0;
+      is_late = left.count() <= 0;
+      is_ending = is_given_up != nullptr && *is_given_up;
+      const auto step = is_given_up == nullptr ? left : std::min(left, kLook);
+      ready = ::poll(&entry, 1, is_ending ? 0 : static_cast<int>(std::max<int64_t>(step.count(), 0)));
+    } while ((ready < 0 && errno == EINTR) || (ready == 0 && !is_late && !is_ending));
+    is_late = is_late && ready == 0;
+    is_ending = is_ending && ready == 0;
   }
-  if (is_late) ::kill(child, SIGKILL);
+  if (is_late || is_ending) ::kill(child, SIGKILL);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return fail_errno("waitpid");
   }
   if (is_late) return fail(Errc::kTimeout, fmt::format("it took more than {} s", patience.count()));
+  if (is_ending) return fail(Errc::kClosed, "it was given up, since the program ends");
   return status;
 }
 
 Result<std::string> run_command(const std::string& command, std::string_view input, size_t limit_bytes,
-                                std::chrono::seconds patience) {
+                                std::chrono::seconds patience, const std::atomic<bool>* is_given_up) {
   const Result<UniqueFd> given = memory_file(input);
   if (!given) return fail(given);
   const Result<UniqueFd> output = memory_file({});
@@ -96,7 +103,7 @@ Result<std::string> run_command(const std::string& command, std::string_view inp
   if (!errors) return fail(errors);
   const Result<pid_t> child = start_shell(command, given->get(), output->get(), errors->get());
   if (!child) return fail(Errc::kUnavailable, child.error().message);
-  const Result<int> status = wait_for_child(*child, patience);
+  const Result<int> status = wait_for_child(*child, patience, is_given_up);
   if (!status) return fail(status, command);
   if (!WIFEXITED(*status) || WEXITSTATUS(*status) != 0) {
     const std::string said = beginning_of(errors->get(), kMaxSentence).value_or("");

@@ -5,6 +5,8 @@
 //   terminal_load record FOLDER COMMAND…    the same relay, recorded: compressed, encrypted, signed, in the spool
 //   terminal_load store FOLDER FILE [AGE]   FILE's timed writes ("seconds bytes" and the bytes) recorded as if they
 //                                           came so, encrypted to that recipient
+//   terminal_load archive FILE KEYS LEVEL   that recording recompressed at a level of zstd: how large, how long, and
+//                                           the most that a jump has to read of it. KEYS: a file of age identities
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -32,6 +34,8 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "recorder/archive/recompress.h"
+#include "recorder/chunk_content.h"
 
 namespace {
 
@@ -94,11 +98,14 @@ int drive(char** command) {
   }
   const int status = wait_for(child);
   const double wall = std::chrono::duration<double>(Clock::now() - begun).count();
-  rusage used{};
-  ::getrusage(RUSAGE_CHILDREN, &used);
-  std::printf("{\"status\": %d, \"bytes\": %llu, \"wall_s\": %.4f, \"cpu_s\": %.4f, \"rss_kib\": %ld}\n", status,
-              static_cast<unsigned long long>(bytes), wall, seconds(used.ru_utime) + seconds(used.ru_stime),
-              used.ru_maxrss);
+  double cpu = 0;
+  for (const auto whose : {RUSAGE_CHILDREN, RUSAGE_SELF}) {
+    rusage used{};
+    ::getrusage(whose, &used);
+    cpu += seconds(used.ru_utime) + seconds(used.ru_stime);
+  }
+  std::printf("{\"status\": %d, \"bytes\": %llu, \"wall_s\": %.4f, \"cpu_s\": %.4f}\n", status,
+              static_cast<unsigned long long>(bytes), wall, cpu);
   return 0;
 }
 
@@ -225,6 +232,57 @@ int store(const std::string& folder, const std::string& file, const std::string&
   return 0;
 }
 
+double processor_seconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+uint64_t status_kib(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  uint64_t kib = 0;
+  while (status >> word && word != name) {
+  }
+  status >> kib;
+  return kib;
+}
+
+int archive(const std::string& file, const std::string& identities, int level) {
+  const std::string bytes = must(read_file(file, size_t{4} << 30));
+  const auto keys = must(recorder::parse_identities(must(read_file(identities, 65536))));
+  std::optional<recorder::RecordingKeys> opened;
+  uint64_t raw = 0;
+  uint64_t stored = 0;
+  size_t largest = 0;
+  double took_s = 0;
+  double read_s = 0;
+  std::ofstream("/proc/self/clear_refs") << 5;  // the peak begins anew (proc(5))
+  const uint64_t resident_kib = status_kib("VmRSS:");
+  for (std::string_view rest = bytes; !rest.empty();) {
+    const size_t size = must(recorder::parse_chunk_header(rest)).size();
+    const recorder::ChunkView chunk = must(recorder::check_chunk(rest.substr(0, size)));
+    rest.remove_prefix(size);
+    if (!opened) opened.emplace(must(recorder::open_secret(must(recorder::read_opening(chunk)).sealed_secret(), keys)));
+    const double begun = processor_seconds();
+    const std::string shorter = must(recorder::recompress_chunk(chunk, &*opened, level));
+    took_s += processor_seconds() - begun;
+    stored += shorter.size();
+    largest = std::max(largest, shorter.size());
+    if (chunk.header.type != recorder::ChunkType::kEvents) continue;
+    const double again = processor_seconds();
+    raw += must(recorder::read_raw(must(recorder::check_chunk(shorter)), &*opened)).size();
+    read_s += processor_seconds() - again;
+  }
+  std::printf(
+      "{\"raw\": %llu, \"live\": %llu, \"stored\": %llu, \"largest\": %llu, \"cpu_s\": %.4f, \"read_s\": %.4f, "
+      "\"rss_kib\": %llu}\n",
+      static_cast<unsigned long long>(raw), static_cast<unsigned long long>(bytes.size()),
+      static_cast<unsigned long long>(stored), static_cast<unsigned long long>(largest), took_s, read_s,
+      static_cast<unsigned long long>(status_kib("VmHWM:") - resident_kib));
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -238,5 +296,6 @@ int main(int argc, char** argv) {
     return relay(argv + 3, recorder.get(), clock);
   }
   if (mode == "store" && argc > 3) return store(argv[2], argv[3], argc > 4 ? argv[4] : "");
-  die("drive, keys, relay, record or store");
+  if (mode == "archive" && argc > 4) return archive(argv[2], argv[3], std::atoi(argv[4]));
+  die("drive, keys, relay, record, store or archive");
 }

@@ -5,10 +5,12 @@
 #include "cli/print/exit_code.h"
 #include "cli/verbs/command_line.h"
 #include "recorder/derive/derive_process.h"
+#include "recorder/html/page_process.h"
 
 int main(int argc, char** argv) {
   using namespace cairn::cli;
   if (cairn::recorder::is_derive_process(argc, argv)) return cairn::recorder::run_as_derive_process();
+  if (cairn::recorder::is_page_process(argc, argv)) cairn::recorder::run_as_page_process();
   std::setlocale(LC_CTYPE, "");  // the width of characters in tables
   ::signal(SIGPIPE, SIG_IGN);    // a peer or reader that has gone is an error like others
   Command command;

@@ -14,9 +14,10 @@ namespace cairn::recorder {
 namespace {
 
 constexpr std::string_view kMagic = "CRNR";
+constexpr std::string_view kArchiveMagic = "CRNA";
 constexpr uint32_t kVersion = 2;
 constexpr auto kLastType = static_cast<uint8_t>(ChunkType::kProof);
-constexpr auto kLastForm = static_cast<uint8_t>(PayloadForm::kSealedPieces);
+constexpr auto kLastForm = static_cast<uint8_t>(PayloadForm::kSealedFrame);
 
 // Where the header's fields lie (docs/recording-format.md §2).
 constexpr size_t kVersionAt = 4;
@@ -38,6 +39,11 @@ constexpr size_t kPreviousAt = 96;
 constexpr size_t kContentAt = 128;
 constexpr size_t kBodyCrcAt = 160;
 constexpr size_t kHeaderCrcAt = 164;
+// And those of the facts behind an archived one's header (§11).
+constexpr size_t kStoredBytesAt = 32;
+constexpr size_t kStoredCrcAt = 36;
+constexpr size_t kReservedAt = 40;
+constexpr size_t kFactsCrcAt = 44;
 
 std::string header_bytes(const ChunkHeader& header) {
   std::string bytes(kChunkHeaderBytes, '\0');
@@ -87,6 +93,46 @@ ChunkHeader read_header(const char* at) {
   return header;
 }
 
+std::string facts_bytes(const ArchiveFacts& facts) {
+  std::string bytes(kArchiveFactsBytes, '\0');
+  std::memcpy(bytes.data(), facts.written_payload.data(), facts.written_payload.size());
+  write_le32(bytes.data() + kStoredBytesAt, facts.payload_bytes);
+  write_le32(bytes.data() + kStoredCrcAt, facts.body_crc);
+  write_le32(bytes.data() + kFactsCrcAt, crc32c(std::string_view(bytes).substr(0, kFactsCrcAt)));
+  return bytes;
+}
+
+// Of a whole chunk: its header as the node wrote it.
+std::string written_header(std::string_view chunk) {
+  return std::string(kMagic) + std::string(chunk.substr(kMagic.size(), kChunkHeaderBytes - kMagic.size()));
+}
+
+Result<ArchiveFacts> read_facts(std::string_view bytes, const ChunkHeader& header) {
+  ArchiveFacts facts;
+  std::memcpy(facts.written_payload.data(), bytes.data(), facts.written_payload.size());
+  facts.payload_bytes = read_le32(bytes.data() + kStoredBytesAt);
+  facts.body_crc = read_le32(bytes.data() + kStoredCrcAt);
+  if (crc32c(bytes.substr(0, kFactsCrcAt)) != read_le32(bytes.data() + kFactsCrcAt))
+    return fail(Errc::kCorrupt, "an archived chunk whose facts have a wrong checksum");
+  if (read_le32(bytes.data() + kReservedAt) != 0)
+    return fail(Errc::kUnsupported, "an archived chunk of a kind that this program is too old for");
+  const bool is_sealed_frame = header.form == PayloadForm::kPlain || header.form == PayloadForm::kAge;
+  if (header.type != ChunkType::kEvents || !is_sealed_frame)
+    return fail(Errc::kCorrupt, "a chunk in archive form that no archive recompresses");
+  if (facts.payload_bytes == 0 || facts.payload_bytes >= header.payload_bytes) {
+    return fail(Errc::kCorrupt, fmt::format("an archived chunk of {} stored bytes, where the node had written {}",
+                                            facts.payload_bytes, header.payload_bytes));
+  }
+  return facts;
+}
+
+std::string leaf_of(const ChunkView& chunk, std::string_view payload_hash) {
+  std::string entry = written_header(chunk.bytes);
+  entry += chunk.meta;
+  entry += payload_hash;
+  return merkle_leaf(entry);
+}
+
 Result<void> check_limits(const ChunkHeader& header) {
   const auto in = [](uint64_t value, uint64_t least, uint64_t most) { return value >= least && value <= most; };
   if (!in(header.raw_bytes, 1, kMaxRawBytes)) {
@@ -115,15 +161,17 @@ Result<ChunkHeader> parse_chunk_header(std::string_view bytes) {
   if (bytes.size() < kChunkHeaderBytes) {
     return fail(Errc::kTruncated, fmt::format("chunk header: {} of {} bytes", bytes.size(), kChunkHeaderBytes));
   }
-  if (!bytes.starts_with(kMagic)) return fail(Errc::kCorrupt, "no chunk begins here (the magic bytes are missing)");
+  const bool is_archived = bytes.starts_with(kArchiveMagic);
+  if (!is_archived && !bytes.starts_with(kMagic))
+    return fail(Errc::kCorrupt, "no chunk begins here (the magic bytes are missing)");
   const uint32_t version = read_le32(bytes.data() + kVersionAt) & 0xffff;
   if (version != kVersion) {
     return fail(Errc::kUnsupported,
                 fmt::format("recording format version {}; this program reads version {}: use one that fits", version,
                             kVersion));
   }
-  const ChunkHeader header = read_header(bytes.data());
-  if (const uint32_t found = crc32c(bytes.substr(0, kHeaderCrcAt)); found != header.header_crc) {
+  ChunkHeader header = read_header(bytes.data());
+  if (const uint32_t found = crc32c(written_header(bytes).substr(0, kHeaderCrcAt)); found != header.header_crc) {
     return fail(Errc::kCorrupt, fmt::format("header checksum {:08x}, it says {:08x}", found, header.header_crc));
   }
   if (static_cast<uint8_t>(header.type) > kLastType || static_cast<uint8_t>(header.form) > kLastForm) {
@@ -131,6 +179,14 @@ Result<ChunkHeader> parse_chunk_header(std::string_view bytes) {
                                                 static_cast<int>(header.type), static_cast<int>(header.form)));
   }
   if (Result<void> limits = check_limits(header); !limits) return fail(limits);
+  if (!is_archived) return header;
+  if (bytes.size() < kMaxHeaderBytes) {
+    return fail(Errc::kTruncated,
+                fmt::format("archived chunk's header: {} of {} bytes", bytes.size(), kMaxHeaderBytes));
+  }
+  const Result<ArchiveFacts> facts = read_facts(bytes.substr(kChunkHeaderBytes, kArchiveFactsBytes), header);
+  if (!facts) return fail(facts);
+  header.archived = *facts;
   return header;
 }
 
@@ -143,13 +199,16 @@ Result<ChunkView> check_chunk(std::string_view whole_chunk) {
   if (whole_chunk.size() > header->size()) {
     return fail(Errc::kCorrupt, fmt::format("{} bytes after the chunk's end", whole_chunk.size() - header->size()));
   }
-  if (const uint32_t found = crc32c(whole_chunk.substr(kChunkHeaderBytes)); found != header->body_crc) {
-    return fail(Errc::kCorrupt, fmt::format("checksum {:08x}, the header says {:08x}", found, header->body_crc));
+  const std::string_view body = whole_chunk.substr(header->head_bytes());
+  const std::optional<ArchiveFacts>& archived = header->archived;
+  const uint32_t said = archived ? archived->body_crc : header->body_crc;
+  if (const uint32_t found = crc32c(body); found != said) {
+    return fail(Errc::kCorrupt, fmt::format("checksum {:08x}, the header says {:08x}", found, said));
   }
   return ChunkView{.header = *header,
                    .bytes = whole_chunk,
-                   .meta = whole_chunk.substr(kChunkHeaderBytes, header->meta_bytes),
-                   .payload = whole_chunk.substr(kChunkHeaderBytes + header->meta_bytes)};
+                   .meta = body.substr(0, header->meta_bytes),
+                   .payload = body.substr(header->meta_bytes)};
 }
 
 Result<ChunkMeta> parse_meta(const ChunkView& chunk) {
@@ -162,18 +221,32 @@ Result<ChunkMeta> parse_meta(const ChunkView& chunk) {
 }
 
 std::string encode_chunk(ChunkHeader header, const ChunkMeta& meta, std::string_view payload) {
-  std::string body = meta.SerializeAsString();
-  header.meta_bytes = static_cast<uint32_t>(body.size());
+  std::string chunk(kChunkHeaderBytes, '\0');
+  meta.AppendToString(&chunk);
+  header.meta_bytes = static_cast<uint32_t>(chunk.size() - kChunkHeaderBytes);
   header.payload_bytes = static_cast<uint32_t>(payload.size());
-  body += payload;
-  header.body_crc = crc32c(body);
-  return header_bytes(header) + body;
+  chunk.reserve(chunk.size() + payload.size());
+  chunk += payload;
+  header.body_crc = crc32c(std::string_view(chunk).substr(kChunkHeaderBytes));
+  return chunk.replace(0, kChunkHeaderBytes, header_bytes(header));
+}
+
+std::string encode_archived(const ChunkView& original, std::string_view payload) {
+  ArchiveFacts facts{.written_payload = {}, .payload_bytes = static_cast<uint32_t>(payload.size()), .body_crc = 0};
+  std::ranges::copy(sha256(original.payload), facts.written_payload.begin());
+  const std::string body = std::string(original.meta) + std::string(payload);
+  facts.body_crc = crc32c(body);
+  std::string bytes = std::string(kArchiveMagic) + std::string(original.bytes.substr(
+                                                       kArchiveMagic.size(), kChunkHeaderBytes - kArchiveMagic.size()));
+  return bytes + facts_bytes(facts) + body;
 }
 
 std::string leaf_hash(const ChunkView& chunk) {
-  std::string entry(chunk.bytes.substr(0, kChunkHeaderBytes + chunk.header.meta_bytes));
-  entry += sha256(chunk.payload);
-  return merkle_leaf(entry);
+  const auto& archived = chunk.header.archived;
+  if (!archived) return stored_leaf_hash(chunk);
+  return leaf_of(chunk, std::string(archived->written_payload.begin(), archived->written_payload.end()));
 }
+
+std::string stored_leaf_hash(const ChunkView& chunk) { return leaf_of(chunk, sha256(chunk.payload)); }
 
 }  // namespace cairn::recorder

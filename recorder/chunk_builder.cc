@@ -68,9 +68,9 @@ std::string encode_single(ChunkHeader header, const Event& event, const std::str
 ChunkBuilder::ChunkBuilder(const ChunkPlace& place, const RecordingKeys* keys, Compressor& compressor, int level)
     : keys_(keys),
       header_(header_of(place, ChunkType::kEvents)),
-      frame_(compressor, level),
+      frame_(compressor.begin(level)),
       content_(keys == nullptr ? std::string_view() : keys->content_key().view()) {
-  header_.form = keys == nullptr ? PayloadForm::kPlain : PayloadForm::kAge;
+  if (keys != nullptr) header_.form = keys->age_recipients().empty() ? PayloadForm::kSealedFrame : PayloadForm::kAge;
   if (keys != nullptr) piece_key_ = keys->piece_key(place.number);
 }
 
@@ -106,18 +106,21 @@ void ChunkBuilder::add(Events events, const KernelPosition& after) {
 
 // Two batches, so that what is in pieces already is not put into another.
 void ChunkBuilder::frame_waiting() {
-  const auto middle = waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_written_);
-  std::string raw;
-  append_batch(Events(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(middle)), raw);
+  std::string& raw = frame_.raw();
   const size_t begin = raw.size();
-  append_batch(Events(std::make_move_iterator(middle), std::make_move_iterator(waiting_.end())), raw);
-  unwritten_ += std::string_view(raw).substr(begin);
+  if (waiting_written_ != 0) {
+    const auto middle = waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_written_);
+    append_batch(Events(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(middle)), raw);
+    waiting_.erase(waiting_.begin(), middle);
+    unwritten_from_ = raw.size();
+  }
+  append_batch(std::move(waiting_), raw);
   waiting_.clear();
   waiting_bytes_ = 0;
   waiting_written_ = 0;
-  header_.raw_bytes += static_cast<uint32_t>(raw.size());
-  content_.add(raw);
-  frame_.add_and_flush(raw);
+  header_.raw_bytes = static_cast<uint32_t>(raw.size());
+  content_.add(std::string_view(raw).substr(begin));
+  frame_.flush();
 }
 
 std::string ChunkBuilder::start_record() const {
@@ -134,7 +137,7 @@ std::string ChunkBuilder::start_record() const {
 }
 
 std::string ChunkBuilder::make_piece() {
-  std::string raw = unwritten_;
+  std::string raw = frame_.raw().substr(unwritten_from_);
   append_batch(Events(waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_written_), waiting_.end()), raw);
   last_piece_raw_bytes_ = piece_raw_bytes_ + raw.size();
   const std::string frame = compress_frame(raw, kPieceLevel);
@@ -157,24 +160,27 @@ std::string ChunkBuilder::make_piece() {
 }
 
 void ChunkBuilder::note_written() {
-  unwritten_.clear();
+  unwritten_from_ = frame_.raw().size();
   waiting_written_ = waiting_.size();
   written_events_ = header_.events;
   piece_raw_bytes_ = last_piece_raw_bytes_;
 }
 
-std::string ChunkBuilder::seal() {
+const std::string& ChunkBuilder::seal() {
   if (!sealed_.empty()) return sealed_;
   frame_waiting();
   frame_.end();
   set_content(header_, content_.finish());
-  if (keys_ == nullptr) {
-    sealed_ = encode_chunk(header_, meta_, frame_.bytes());
-  } else {
-    sealed_ = encode_chunk(header_, meta_,
-                           age_encrypt(frame_.bytes(), keys_->chunk_key(header_.number).view(), keys_->recipients()));
-  }
+  sealed_ = keys_ == nullptr ? encode_chunk(header_, meta_, frame_.bytes()) : encode_chunk(header_, meta_, encrypted());
   return sealed_;
+}
+
+std::string ChunkBuilder::encrypted() const {
+  if (header_.form == PayloadForm::kSealedFrame) {
+    // The key is this chunk's alone and meets one nonce.
+    return aead_seal(Cipher::kAes256Gcm, keys_->frame_key(header_.number).view(), nonce_of(0), frame_.bytes());
+  }
+  return age_encrypt(frame_.bytes(), keys_->chunk_key(header_.number).view(), keys_->age_recipients());
 }
 
 std::string encode_opening(const ChunkPlace& place, const Opening& opening) {

@@ -39,6 +39,8 @@ class ChunkBuilder {
   // Raw, and of the frame; what waits to be compressed is estimated.
   size_t raw_bytes() const { return header_.raw_bytes + waiting_bytes_; }
   size_t frame_bytes() const { return frame_.bytes().size() + waiting_bytes_; }
+  // Raw: of what the next piece would hold.
+  size_t unwritten_bytes() const { return frame_.raw().size() - unwritten_from_ + waiting_bytes_; }
   uint32_t events() const { return header_.events; }
   bool is_written() const { return written_events_ == header_.events; }  // all of it is in pieces on the disk
   const ChunkHeader& header() const { return header_; }
@@ -52,10 +54,11 @@ class ChunkBuilder {
   void note_written();
 
   // The chunk. Nothing may be added afterwards; may be called again.
-  std::string seal();
+  const std::string& seal();
 
  private:
   void frame_waiting();
+  std::string encrypted() const;  // the frame, as its form wants it
 
   const RecordingKeys* keys_;
   ChunkHeader header_;                    // its raw_bytes: of what is in the frame
@@ -65,11 +68,11 @@ class ChunkBuilder {
   size_t waiting_bytes_ = 0;
   size_t waiting_written_ = 0;  // the first of them that are in pieces on the disk
   FrameWriter frame_;
-  Digest content_;
+  Digest content_;  // of all that is in the frame
 
   Secret piece_key_;
   uint64_t counter_ = 0;
-  std::string unwritten_;  // batches that are in the frame and in no piece on the disk
+  size_t unwritten_from_ = 0;  // where in the frame's raw bytes the batches begin that are in no piece on the disk
   uint32_t written_events_ = 0;
   uint64_t piece_raw_bytes_ = 0;  // of all pieces on the disk
   uint64_t last_piece_raw_bytes_ = 0;

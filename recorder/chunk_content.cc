@@ -48,6 +48,24 @@ std::string digest_of(const std::string& raw, const RecordingKeys* keys) {
   return keys == nullptr ? sha256(raw) : hmac_sha256(keys->content_key().view(), raw);
 }
 
+// The frame of a sealed chunk into the reader. There are keys if it is encrypted.
+Result<void> open_frame(const ChunkView& chunk, const RecordingKeys* keys, FrameReader& reader) {
+  const ChunkHeader& header = chunk.header;
+  if (header.form == PayloadForm::kPlain) return reader.feed(chunk.payload);
+  const Result<std::string> opened =
+      header.form == PayloadForm::kAge
+          ? age_decrypt(chunk.payload, keys->chunk_key(header.number).view())
+          : aead_open(Cipher::kAes256Gcm, keys->frame_key(header.number).view(), nonce_of(0), chunk.payload);
+  return opened ? reader.feed(*opened) : fail(opened);
+}
+
+Result<void> check_digest(const ChunkView& chunk, const RecordingKeys* keys, const std::string& raw) {
+  const std::string digest = digest_of(raw, chunk.header.form == PayloadForm::kPlain ? nullptr : keys);
+  if (std::ranges::equal(digest, chunk.header.content, {}, [](char c) { return static_cast<unsigned char>(c); }))
+    return {};
+  return fail(Errc::kCorrupt, "its events are not those that the header's digest was made of");
+}
+
 Result<void> check_events(const ChunkHeader& header, const ChunkContent& content) {
   if (content.events.size() + content.unknown != header.events) {
     return fail(Errc::kCorrupt, fmt::format("{} events, the header says {}", content.events.size(), header.events));
@@ -58,6 +76,15 @@ Result<void> check_events(const ChunkHeader& header, const ChunkContent& content
     return fail(Errc::kCorrupt, "the header's times are not those of the events");
   }
   return {};
+}
+
+// Of a chunk that was cut, without proof.
+std::string open_torn_frame(const ChunkHeader& header, std::string_view payload, const RecordingKeys& keys) {
+  if (header.form == PayloadForm::kAge)
+    return age_decrypt_torn(payload, header.stored_payload_bytes(), keys.chunk_key(header.number).view());
+  const size_t frame_bytes = header.stored_payload_bytes() - std::min(header.stored_payload_bytes(), kTagBytes);
+  return decrypt_unproved(Cipher::kAes256Gcm, keys.frame_key(header.number).view(), nonce_of(0),
+                          payload.substr(0, frame_bytes));
 }
 
 template <class Message> Result<Message> read_single(const ChunkView& chunk, ChunkType type) {
@@ -75,22 +102,16 @@ template <class Message> Result<Message> read_single(const ChunkView& chunk, Chu
 
 Result<ChunkContent> read_chunk(const ChunkView& chunk, const RecordingKeys* keys) {
   const PayloadForm form = chunk.header.form;
-  const bool is_sealed = form == PayloadForm::kAge || form == PayloadForm::kSealedPieces;
+  const bool is_sealed = form != PayloadForm::kPlain && form != PayloadForm::kPlainPieces;
   if (is_sealed && keys == nullptr) return needs_keys();
   ChunkContent content;
-  if (form == PayloadForm::kPlainPieces || form == PayloadForm::kSealedPieces) {
+  if (is_pieces(form)) {
     Result<Events> events = read_pieces(chunk, is_sealed ? keys : nullptr, content.unknown);
     if (!events) return fail(events);
     content.events = std::move(*events);
   } else {
-    std::string opened;
-    if (is_sealed) {
-      Result<std::string> plain = age_decrypt(chunk.payload, keys->chunk_key(chunk.header.number).view());
-      if (!plain) return fail(plain);
-      opened = std::move(*plain);
-    }
     FrameReader reader(chunk.header.raw_bytes);
-    if (Result<void> fed = reader.feed(is_sealed ? std::string_view(opened) : chunk.payload); !fed) return fail(fed);
+    if (Result<void> opened = open_frame(chunk, keys, reader); !opened) return fail(opened);
     Result<Events> events = reader.take();
     if (!events) return fail(events);
     content.events = std::move(*events);
@@ -98,23 +119,32 @@ Result<ChunkContent> read_chunk(const ChunkView& chunk, const RecordingKeys* key
     if (!reader.is_complete() || reader.raw_bytes() != chunk.header.raw_bytes) {
       return fail(Errc::kCorrupt, fmt::format("it does not hold {} bytes of events", chunk.header.raw_bytes));
     }
-    const std::string digest = digest_of(reader.raw(), is_sealed ? keys : nullptr);
-    if (!std::ranges::equal(digest, chunk.header.content, {}, [](char c) { return static_cast<unsigned char>(c); })) {
-      return fail(Errc::kCorrupt, "its events are not those that the header's digest was made of");
-    }
+    if (Result<void> meant = check_digest(chunk, keys, reader.raw()); !meant) return fail(meant);
     content.is_verified = true;
   }
   if (Result<void> fits = check_events(chunk.header, content); !fits) return fail(fits);
   return content;
 }
 
+Result<std::string> read_raw(const ChunkView& chunk, const RecordingKeys* keys) {
+  if (chunk.header.type != ChunkType::kEvents || is_pieces(chunk.header.form))
+    return fail(Errc::kUnsupported, "it is no sealed chunk of events");
+  if (chunk.header.form != PayloadForm::kPlain && keys == nullptr) return needs_keys();
+  FrameReader reader(chunk.header.raw_bytes);
+  if (Result<void> opened = open_frame(chunk, keys, reader); !opened) return fail(opened);
+  if (reader.raw_bytes() != chunk.header.raw_bytes)
+    return fail(Errc::kCorrupt, fmt::format("it does not hold {} bytes of events", chunk.header.raw_bytes));
+  if (Result<void> meant = check_digest(chunk, keys, reader.raw()); !meant) return fail(meant);
+  return reader.raw();
+}
+
 Events salvage_chunk(std::string_view bytes, const RecordingKeys* keys) {
   const Result<ChunkHeader> header = parse_chunk_header(bytes);
   if (!header || header->type != ChunkType::kEvents) return {};
-  const std::string_view payload = bytes.substr(std::min(bytes.size(), kChunkHeaderBytes + header->meta_bytes));
+  const std::string_view payload = bytes.substr(std::min(bytes.size(), header->head_bytes() + header->meta_bytes));
   const PayloadForm form = header->form;
   if (form != PayloadForm::kPlain && form != PayloadForm::kPlainPieces && keys == nullptr) return {};
-  if (form == PayloadForm::kPlainPieces || form == PayloadForm::kSealedPieces) {
+  if (is_pieces(form)) {
     PieceReader reader(header->number, form == PayloadForm::kSealedPieces ? keys : nullptr);
     Events events;
     for (std::string_view rest = payload;;) {
@@ -126,12 +156,11 @@ Events salvage_chunk(std::string_view bytes, const RecordingKeys* keys) {
       rest.remove_prefix(record->bytes.size());
     }
   }
-  const std::string opened = form == PayloadForm::kAge ? age_decrypt_torn(payload, header->payload_bytes,
-                                                                          keys->chunk_key(header->number).view())
-                                                       : "";
+  const bool is_sealed = form != PayloadForm::kPlain;
+  const std::string opened = is_sealed ? open_torn_frame(*header, payload, *keys) : "";
   FrameReader reader(header->raw_bytes);
   // In small steps: the one that meets damage gives nothing.
-  for (std::string_view rest = form == PayloadForm::kAge ? std::string_view(opened) : payload; !rest.empty();) {
+  for (std::string_view rest = is_sealed ? std::string_view(opened) : payload; !rest.empty();) {
     if (!reader.feed(rest.substr(0, kSalvageStepBytes))) break;
     rest.remove_prefix(std::min(rest.size(), kSalvageStepBytes));
   }

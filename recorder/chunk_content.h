@@ -23,6 +23,10 @@ struct ChunkContent {
 //          with these keys
 Result<ChunkContent> read_chunk(const ChunkView& chunk, const RecordingKeys* keys);
 
+// The raw bytes of a sealed chunk of events (kPlain, kAge), which are what the header's digest was made of.
+//   fails  kDenied, kCorrupt: as read_chunk; kUnsupported: of a chunk in pieces
+Result<std::string> read_raw(const ChunkView& chunk, const RecordingKeys* keys);
+
 // What can be read of a chunk whose end is missing: the batches that are whole. Nothing of it is proved.
 //   bytes  from the chunk's header on
 Events salvage_chunk(std::string_view bytes, const RecordingKeys* keys);

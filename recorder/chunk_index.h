@@ -8,9 +8,10 @@
 
 namespace cairn::recorder {
 
-// Where the chunks of a recording lie and which time they cover, in bounded memory: an entry stands for `stride()`
-// consecutive chunks, 1 at first; each time kMaxEntries are passed, neighbours are joined and the stride doubles. So
-// the index of a session of any length fits into the final chunk, and a seek reads at most `stride()` chunks too many.
+// Where the chunks of a recording lie, as its node writes them, and which time they cover, in bounded memory: an entry
+// stands for `stride()` consecutive chunks, 1 at first; each time kMaxEntries are passed, neighbours are joined and the
+// stride doubles. So the index of a session of any length fits into the final chunk, and a seek reads at most
+// `stride()` chunks too many.
 class ChunkIndex {
  public:
   static constexpr size_t kMaxEntries = 8192;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
 
 namespace cairn::recorder {
 namespace {
@@ -55,7 +56,19 @@ uint32_t place_of(Process&& process, Columns& columns) {
 void add_output(Columns& columns, const recording::v1::TerminalOutput& output) {
   columns.add_output_targets(output.channel() * kStreams + static_cast<uint32_t>(output.stream()));
   columns.add_output_lengths(static_cast<uint32_t>(output.data().size()));
-  columns.mutable_output()->append(output.data());
+}
+
+// The column of what was on the terminal, behind the others and past the message: most of all bytes, copied once.
+void append_output(const Events& events, std::string& bytes) {
+  uint32_t length = 0;
+  for (const Event& event : events) length += static_cast<uint32_t>(event.output().data().size());
+  if (length == 0) return;
+  constexpr int kMaxVarintBytes = 5;
+  unsigned char prefix[1 + kMaxVarintBytes];
+  prefix[0] = Columns::kOutputFieldNumber << 3 | 2;  // a field of bytes
+  unsigned char* const end = google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(length, prefix + 1);
+  bytes.append(static_cast<const unsigned char*>(prefix), static_cast<const unsigned char*>(end));
+  for (const Event& event : events) bytes.append(event.output().data());
 }
 
 // Kinds that are a column of messages.
@@ -228,9 +241,6 @@ void append_columns(Events&& events, std::string& bytes) {
   int64_t last_tick = 0;
   int64_t last_number = 0;
   columns.mutable_kinds()->Reserve(static_cast<int>(events.size()));
-  size_t output_bytes = 0;
-  for (const Event& event : events) output_bytes += event.output().data().size();
-  columns.mutable_output()->reserve(output_bytes);
   for (Event& event : events) {
     uint32_t code = static_cast<uint32_t>(event.kind_case()) * kCodes + (event.late() ? kLate : 0);
     if (event.kind_case() == Event::kOutput) {
@@ -256,6 +266,7 @@ void append_columns(Events&& events, std::string& bytes) {
     add_message(columns, event);
   }
   columns.AppendToString(&bytes);
+  append_output(events, bytes);
 }
 
 Result<DecodedColumns> decode_columns(std::string_view bytes) {

@@ -163,13 +163,15 @@ Result<std::string> aead_open(Cipher cipher, std::string_view key, std::string_v
   return plaintext;
 }
 
-std::string chacha20(std::string_view key, std::string_view nonce, std::string_view sealed) {
+std::string decrypt_unproved(Cipher cipher, std::string_view key, std::string_view nonce, std::string_view sealed) {
   must(key.size() == kKeyBytes && nonce.size() == kNonceBytes);
-  // RFC 8439 §2.8: the text's key stream begins with block 1.
-  const std::string counter_and_nonce = std::string("\x01\0\0\0", 4) + std::string(nonce);
+  // RFC 8439 §2.8: the text's key stream begins with block 1; SP 800-38D §7.1: with block 2, counted behind the nonce.
+  const bool is_chacha = cipher == Cipher::kChaCha20Poly1305;
+  const std::string start =
+      is_chacha ? std::string("\x01\0\0\0", 4) + std::string(nonce) : std::string(nonce) + std::string("\0\0\0\x02", 4);
   const CipherContext context(EVP_CIPHER_CTX_new());
-  must(context && EVP_DecryptInit_ex(context.get(), EVP_chacha20(), nullptr, bytes_of(key),
-                                     bytes_of(std::string_view(counter_and_nonce))) == 1);
+  must(context && EVP_DecryptInit_ex(context.get(), is_chacha ? EVP_chacha20() : EVP_aes_256_ctr(), nullptr,
+                                     bytes_of(key), bytes_of(std::string_view(start))) == 1);
   std::string plaintext(sealed.size(), '\0');
   int done = 0;
   must(EVP_DecryptUpdate(context.get(), bytes_of(plaintext), &done, bytes_of(sealed), length_of(sealed)) == 1);

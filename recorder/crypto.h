@@ -80,8 +80,9 @@ std::string aead_seal(Cipher cipher, std::string_view key, std::string_view nonc
 Result<std::string> aead_open(Cipher cipher, std::string_view key, std::string_view nonce, std::string_view sealed,
                               std::string_view associated = {});
 
-// The plaintext under kChaCha20Poly1305 without its proof: for what is left of bytes that were cut.
-std::string chacha20(std::string_view key, std::string_view nonce, std::string_view sealed);
+// The plaintext without its proof: for what is left of bytes that were cut.
+//   sealed  what is left, without the tag
+std::string decrypt_unproved(Cipher cipher, std::string_view key, std::string_view nonce, std::string_view sealed);
 
 struct PkeyDeleter {
   void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }

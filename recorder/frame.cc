@@ -1,3 +1,5 @@
+// For ZSTD_c_stableInBuffer. A libzstd that knows it no more refuses it, or must() ends the first frame.
+#define ZSTD_STATIC_LINKING_ONLY
 #include "recorder/frame.h"
 
 #include <algorithm>
@@ -21,38 +23,49 @@ void must(size_t result) {
   if (ZSTD_isError(result) != 0) std::abort();  // no memory: nothing else can go wrong when compressing
 }
 
+CompressionContext make_context(int level) {
+  CompressionContext context(ZSTD_createCCtx());
+  if (!context) std::abort();
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level));
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, kFrameWindowLog));
+  // Tables that suit 1 MiB: at level 9 they take a tenth of the memory, and cost 1.5 % of size.
+  if (level > kFastestLevel) {
+    must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_hashLog, kTableLog));
+    must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_chainLog, kTableLog));
+  }
+  return context;
+}
+
 }  // namespace
 
-Compressor::Compressor() : context_(ZSTD_createCCtx()) {
-  if (!context_) std::abort();
-}
-
-ZSTD_CCtx* Compressor::begin(int level) {
-  must(ZSTD_CCtx_reset(context_.get(), ZSTD_reset_session_and_parameters));
-  must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level));
-  must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, kFrameWindowLog));
-  // Tables that suit 1 MiB: at level 9 they take 2.5 MiB of memory in place of 14, and cost 1.5 % of size.
-  if (level > kFastestLevel) {
-    must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_hashLog, kTableLog));
-    must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_chainLog, kTableLog));
+FrameWriter Compressor::begin(int level) {
+  // A context keeps the largest tables that it ever had.
+  if (!context_ || level != level_) {
+    context_.reset();
+    context_ = make_context(level);
+    must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_stableInBuffer, 1));
+    level_ = level;
   }
-  return context_.get();
+  must(ZSTD_CCtx_reset(context_.get(), ZSTD_reset_session_only));
+  raw_.clear();
+  raw_.reserve(kMaxRawBytes);
+  return FrameWriter(context_.get(), &raw_, &frame_);
 }
 
-void FrameWriter::run(std::string_view raw, ZSTD_EndDirective directive) {
-  ZSTD_inBuffer in{raw.data(), raw.size(), 0};
-  std::array<char, kStepBytes> step;
+void FrameWriter::run(ZSTD_EndDirective directive) {
+  ZSTD_inBuffer in{raw_->data(), raw_->size(), taken_};
   size_t remaining = 1;
   while (remaining != 0 || in.pos < in.size) {
-    ZSTD_outBuffer out{step.data(), step.size(), 0};
+    // Room for all, so that zstd writes it where it stays.
+    const size_t most = bytes_ + ZSTD_compressBound(in.size - in.pos);
+    if (frame_->size() < most) frame_->resize(most);
+    ZSTD_outBuffer out{frame_->data(), frame_->size(), bytes_};
     remaining = ZSTD_compressStream2(context_, &out, &in, directive);
     must(remaining);
-    bytes_.append(step.data(), out.pos);
+    bytes_ = out.pos;
   }
+  taken_ = in.pos;
 }
-
-void FrameWriter::add_and_flush(std::string_view raw) { run(raw, ZSTD_e_flush); }
-void FrameWriter::end() { run({}, ZSTD_e_end); }
 
 FrameReader::FrameReader(size_t raw_limit) : context_(ZSTD_createDCtx()), raw_limit_(raw_limit) {
   if (!context_) std::abort();
@@ -107,11 +120,26 @@ Result<std::string> decompress_frame(std::string_view frame, size_t raw_bytes) {
 }
 
 std::string compress_frame(std::string_view raw, int level) {
-  Compressor compressor;
-  FrameWriter writer(compressor, level);
-  writer.add_and_flush(raw);
-  writer.end();
-  return writer.bytes();
+  const CompressionContext context = make_context(level);
+  std::string frame(ZSTD_compressBound(raw.size()), '\0');
+  const size_t bytes = ZSTD_compress2(context.get(), frame.data(), frame.size(), raw.data(), raw.size());
+  must(bytes);
+  frame.resize(bytes);
+  frame.shrink_to_fit();
+  return frame;
+}
+
+std::string compress_for_archive(std::string_view raw, int level) {
+  const std::unique_ptr<ZSTD_CCtx, decltype([](ZSTD_CCtx* context) { ZSTD_freeCCtx(context); })> context(
+      ZSTD_createCCtx());
+  if (!context) std::abort();
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level));
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, kFrameWindowLog));
+  std::string frame(ZSTD_compressBound(raw.size()), '\0');
+  const size_t bytes = ZSTD_compress2(context.get(), frame.data(), frame.size(), raw.data(), raw.size());
+  must(bytes);
+  frame.resize(bytes);
+  return frame;
 }
 
 }  // namespace cairn::recorder

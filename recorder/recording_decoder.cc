@@ -52,12 +52,14 @@ Result<bool> RecordingDecoder::decode_next_chunk() {
   }
   if (waiting.size() < kChunkHeaderBytes) {
     // Not even a beginning: say so at once.
-    if (!waiting.empty() && !std::string_view("CRNR").starts_with(waiting.substr(0, 4))) {
+    const std::string_view magic = waiting.substr(0, 4);
+    if (!std::string_view("CRNR").starts_with(magic) && !std::string_view("CRNA").starts_with(magic)) {
       return fail_here({Errc::kCorrupt, "no chunk begins here (the magic bytes are missing)"});
     }
     return false;
   }
   const Result<ChunkHeader> header = parse_chunk_header(waiting);
+  if (!header && header.error().code == Errc::kTruncated) return false;
   if (!header) return fail_here(header.error());
   if (waiting.size() < header->size()) return false;
   const Result<ChunkView> chunk = check_chunk(waiting.substr(0, header->size()));
@@ -66,18 +68,19 @@ Result<bool> RecordingDecoder::decode_next_chunk() {
   Result<Events> events = events_of(*chunk);
   if (!events) return fail_here(events.error());
 
-  if (header->type == ChunkType::kEvents) index_.add(offset_, *header);
+  if (header->type == ChunkType::kEvents) index_.add(written_offset_, *header);
   header_ = *header;
   session_ = header->session;
   last_leaf_ = leaf_hash(*chunk);
   has_final_ = has_final_ || header->is_final();
   consumed_ += header->size();
   offset_ += header->size();
+  written_offset_ += header->written_size();
   if (header->type != ChunkType::kProof) ++whole_chunks_;
   events_ = std::move(*events);
   next_event_ = 0;
   // What its pieces have given comes not again.
-  if (piece_reader_ && pieces_of_ == header->number) next_event_ = std::min(piece_reader_->events(), events_.size());
+  if (given_of_ == header->number) next_event_ = std::min(given_, events_.size());
   if (pieces_of_ <= header->number) {
     pieces_.clear();
     pieces_used_ = 0;
@@ -97,6 +100,8 @@ Result<bool> RecordingDecoder::decode_next_piece() {
   pieces_used_ += record->bytes.size();
   events_ = std::move(*events);
   next_event_ = 0;
+  given_of_ = pieces_of_;
+  given_ = piece_reader_->events();
   return true;
 }
 
@@ -145,7 +150,7 @@ Events RecordingDecoder::salvage() const {
   const Result<ChunkHeader> header = parse_chunk_header(waiting);
   if (!header || !check_place(*header)) return {};
   Events events = salvage_chunk(waiting, keys_.get());
-  const uint64_t given = piece_reader_ && pieces_of_ == header->number ? piece_reader_->events() : 0;
+  const uint64_t given = given_of_ == header->number ? given_ : 0;
   events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(std::min<uint64_t>(given, events.size())));
   return events;
 }
@@ -158,6 +163,7 @@ void RecordingDecoder::jump(uint64_t number, uint64_t offset) {
   pieces_.clear();
   pieces_used_ = 0;
   piece_reader_.reset();
+  given_ = 0;
   last_leaf_.clear();
   proof_.clear();
   has_final_ = false;

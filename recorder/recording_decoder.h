@@ -63,7 +63,7 @@ class RecordingDecoder {
 
   uint64_t whole_chunks() const { return whole_chunks_; }
   uint64_t offset() const { return offset_; }            // file offset after the last whole chunk
-  const ChunkIndex& index() const { return index_; }     // of the chunks of events decoded
+  const ChunkIndex& index() const { return index_; }     // of the chunks of events decoded, as the node wrote them
   const ChunkHeader& header() const { return header_; }  // of the chunk decoded last
   const Opening& opening() const { return opening_; }    // once chunk 0 is decoded
   uint64_t unknown_events() const { return unknown_; }   // skipped: of kinds that this reader does not know
@@ -84,6 +84,7 @@ class RecordingDecoder {
   std::string buffer_;  // fed and not yet consumed, from consumed_ on
   size_t consumed_ = 0;
   uint64_t offset_ = 0;
+  uint64_t written_offset_ = 0;  // where it would be without archived chunks; of no meaning after a jump
   uint64_t whole_chunks_ = 0;
   ChunkHeader header_;
   std::array<unsigned char, 16> session_ = {};
@@ -95,6 +96,8 @@ class RecordingDecoder {
   uint64_t pieces_of_ = 0;
   size_t pieces_used_ = 0;
   std::unique_ptr<PieceReader> piece_reader_;
+  uint64_t given_of_ = 0;  // the chunk whose pieces were decoded last; those of the next may be fed before it is
+  size_t given_ = 0;       // its events among them
 
   bool has_final_ = false;
   uint64_t unknown_ = 0;

@@ -17,6 +17,10 @@ namespace {
 constexpr uint64_t kBatchBytes = uint64_t{80} << 10;
 // What a chunk takes on the disk, so that a disk that fills up meanwhile does not keep it from being sealed.
 constexpr uint64_t kReservedBytes = kSealFrameBytes + kBatchBytes;
+// What is larger is sealed at once: a flood does not compress everything twice, for a piece that is stale in no time.
+constexpr size_t kPieceBytes = size_t{256} << 10;
+// A tail of signatures alone is begun anew beyond this.
+constexpr uint64_t kMaxCheckpointsBytes = uint64_t{64} << 10;
 // What gaps and end take beyond the last chunk, and an entry of the index. Kept free from the beginning: a spool that
 // holds nothing but a recording that cannot be ended would stay full for ever.
 constexpr uint64_t kEndBytes = uint64_t{64} << 10;
@@ -41,11 +45,14 @@ Result<RecordingFile> RecordingFile::create(const std::filesystem::path& path, c
   if (const auto& signer = recording.options_.signer) opening.set_certificate(signer->certificate);
   if (const RecordingKeys* keys = recording.options_.keys.get()) {
     opening.set_sealed_secret(keys->sealed_secret());
-    for (const AgeRecipient& recipient : keys->recipients()) opening.add_recipients(recipient.text());
+    for (const Recipient& recipient : keys->recipients()) opening.add_recipients(recipient_text(recipient));
   }
   const std::string first = encode_opening(recording.place(now), opening);
   if (first.size() > recording.options_.quota_bytes) {
     return fail(Errc::kSpoolFull, fmt::format("{}: no room for a recording's beginning", path.string()));
+  }
+  if (const ClaimRoom& claim_room = recording.options_.claim_room) {
+    if (Result<void> claimed = claim_room(0, first.size() + kEndBytes); !claimed) return fail(claimed);
   }
   if (Result<void> written = recording.append_chunk(first); !written) return fail(written);
   if (Result<void> reserved = recording.file_.reserve(kEndBytes); !reserved) return fail(reserved);
@@ -88,6 +95,9 @@ Result<void> RecordingFile::make_room(const ClockAnchor& now, Room room) {
                 fmt::format("{}: {} bytes more could pass the quota of {}", file_.path().string(), kBatchBytes, quota));
   }
   if (builder_) return {};
+  if (room == Room::kWithinQuota && options_.claim_room) {
+    if (Result<void> claimed = options_.claim_room(used, kReservedBytes); !claimed) return claimed;
+  }
   const Result<void> reserved = file_.reserve(kReservedBytes + end_bytes());
   if (!reserved && room == Room::kWithinQuota) return reserved;
   builder_ = std::make_unique<ChunkBuilder>(place(now), options_.keys.get(), *compressor_, level());
@@ -108,15 +118,20 @@ Result<void> RecordingFile::append(Events events, const KernelPosition& after, c
   for (const Event& event : events) totals_.add(event);
   builder_->add(std::move(events), after);
   is_dirty_ = true;
-  const uint64_t age_ns = now.boot_ns - std::min(now.boot_ns, builder_->header().anchor.boot_ns);
-  if (is_full() || age_ns >= kSealAgeNs) {
-    last_chunk_lasted_ns_ = age_ns;
-    is_sealing_ = true;
-    Result<void> sealed = seal_open_chunk();
-    if (!sealed && sealed.error().code == Errc::kSpoolFull) return {};  // it waits; make_room() tells
-    return sealed;
-  }
-  return {};
+  if (!is_full() && age_ns(now) < kSealAgeNs) return {};
+  Result<void> sealed = begin_sealing(now);
+  if (!sealed && sealed.error().code == Errc::kSpoolFull) return {};  // it waits; make_room() tells
+  return sealed;
+}
+
+uint64_t RecordingFile::age_ns(const ClockAnchor& now) const {
+  return now.boot_ns - std::min(now.boot_ns, builder_->header().anchor.boot_ns);
+}
+
+Result<void> RecordingFile::begin_sealing(const ClockAnchor& now) {
+  last_chunk_lasted_ns_ = age_ns(now);
+  is_sealing_ = true;
+  return seal_open_chunk();
 }
 
 Result<void> RecordingFile::seal_open_chunk() {
@@ -125,7 +140,7 @@ Result<void> RecordingFile::seal_open_chunk() {
     if (appended.error().code == Errc::kSpoolFull) std::ignore = file_.reserve(end_bytes());
     return appended;
   }
-  has_stale_tail_ = has_stale_tail_ || !open_records_.empty();
+  has_stale_tail_ = has_stale_tail_ || !open_records_.empty() || tail_.bytes() > kMaxCheckpointsBytes;
   builder_.reset();
   is_sealing_ = false;
   open_records_.clear();
@@ -140,8 +155,9 @@ Result<void> RecordingFile::note(Result<void> of_tail) {
   return of_tail;
 }
 
-Result<void> RecordingFile::save() {
+Result<void> RecordingFile::save(const ClockAnchor& now) {
   if (!builder_ || is_sealing_ || builder_->is_written()) return {};
+  if (builder_->unwritten_bytes() >= kPieceBytes) return begin_sealing(now);
   std::string records;
   if (open_records_.empty()) records = builder_->start_record();
   const std::string piece = builder_->make_piece();
@@ -170,7 +186,7 @@ std::string RecordingFile::signed_checkpoint(const ClockAnchor& now) const {
 
 Result<void> RecordingFile::commit(const ClockAnchor& now) {
   if (!is_dirty_) return {};
-  if (Result<void> saved = save(); !saved) return saved;
+  if (Result<void> saved = save(now); !saved) return saved;
   // First what the checkpoint speaks of, then the checkpoint.
   if (Result<void> synced = file_.sync(); !synced) return synced;
   const std::string checkpoint = signed_checkpoint(now);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,9 +27,15 @@ constexpr uint32_t kSealRawBytes = 1024 * 1024;
 constexpr size_t kSealFrameBytes = 192 * 1024;
 constexpr uint64_t kSealAgeNs = 3'600'000'000'000;
 
+// Whether what is kept of all recordings may grow by `more_bytes` for one that has `held_bytes`: asked when it is begun
+// and before each chunk, whose room is then reserved on the disk.
+//   fails  kSpoolFull: ask again, there may be room later. Any other error ends the recording
+using ClaimRoom = std::function<Result<void>(uint64_t held_bytes, uint64_t more_bytes)>;
+
 // How a recording is written.
 struct RecordingOptions {
   uint64_t quota_bytes = UINT64_MAX;               // of the files; sealing alone may pass it
+  ClaimRoom claim_room = {};                       // asked besides; none: there is room
   std::unique_ptr<const RecordingKeys> keys = {};  // none: not encrypted
   std::optional<SessionSigner> signer = {};        // none: not signed
   bool commits_each_flush = false;                 // against power loss, too, whatever it costs
@@ -53,7 +60,8 @@ class RecordingFile {
   RecordingFile& operator=(RecordingFile&&) = default;
 
   // True when append() would take events: there is a chunk with room, or one can be begun.
-  //   fails  kSpoolFull: the quota would be passed, or the disk is full. Any other error: the disk refused
+  //   fails  kSpoolFull: the quota would be passed, there is no room besides, or the disk is full. Any other error: the
+  //   disk refused
   Result<void> make_room(const ClockAnchor& now, Room room);
   // Takes events, at least one and at most kMaxRawBytes / 2 of them; make_room() must have succeeded.
   //   fails  the disk refused; the events are taken, and on the disk as far as it let them
@@ -61,7 +69,7 @@ class RecordingFile {
 
   // Puts on the disk what is only in memory, so that kill -9 does not take it.
   //   fails  kSpoolFull: it stays in memory and is tried again
-  Result<void> save();
+  Result<void> save(const ClockAnchor& now);
   // The same against power loss, and signs it.
   Result<void> commit(const ClockAnchor& now);
 
@@ -85,9 +93,11 @@ class RecordingFile {
 
   ChunkPlace place(const ClockAnchor& now) const;
   Result<void> append_chunk(const std::string& chunk);
+  Result<void> begin_sealing(const ClockAnchor& now);
   Result<void> seal_open_chunk();
   Result<void> note(Result<void> of_tail);
   bool is_full() const;
+  uint64_t age_ns(const ClockAnchor& now) const;
   uint64_t end_bytes() const;
   int level() const;
   std::string signed_checkpoint(const ClockAnchor& now) const;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "recorder/age/age.h"
 #include "recorder/crypto.h"
+#include "recorder/recipients.h"
 
 namespace cairn::recorder {
 
@@ -20,16 +20,19 @@ class RecordingKeys {
  public:
   // For a writer: a secret of this recording alone.
   //   recipients  at least one
-  static RecordingKeys make(std::vector<AgeRecipient> recipients);
+  static RecordingKeys make(std::vector<Recipient> recipients);
   // For a reader.
   explicit RecordingKeys(Secret secret) : secret_(std::move(secret)) {}
 
-  // An age file that holds the secret.
+  // The secret for the recipients, as seal_secret() gives it.
   std::string sealed_secret() const;
-  const std::vector<AgeRecipient>& recipients() const { return recipients_; }
+  const std::vector<Recipient>& recipients() const { return recipients_; }
+  // Those of them who read with age(1).
+  std::vector<AgeRecipient> age_recipients() const;
   std::string_view secret() const { return secret_.view(); }
 
   Secret chunk_key(uint64_t number) const;  // the file key of a chunk's age file
+  Secret frame_key(uint64_t number) const;  // AES-256-GCM, of a chunk that nobody reads with age(1)
   Secret piece_key(uint64_t number) const;  // AES-256-GCM, of the pieces of a chunk that is not sealed yet
   Secret content_key() const;               // HMAC-SHA-256, of what chunks hold
   // AES-256-GCM, of what is derived from it and kept under `salt`.
@@ -39,12 +42,12 @@ class RecordingKeys {
   Secret derive(std::string_view purpose, uint64_t number, size_t bytes) const;
 
   Secret secret_;
-  std::vector<AgeRecipient> recipients_;
+  std::vector<Recipient> recipients_;
 };
 
 // The secret of a recording, by whichever identity fits.
 //   sealed_secret  Opening.sealed_secret
-//   fails          kCorrupt, kDenied: as age_unwrap
-Result<RecordingKeys> open_secret(std::string_view sealed_secret, std::span<const AgeIdentity> identities);
+//   fails          kCorrupt, kDenied: as open_sealed
+Result<RecordingKeys> open_secret(std::string_view sealed_secret, std::span<const Identity> identities);
 
 }  // namespace cairn::recorder

@@ -178,7 +178,7 @@ Result<void> RecordingWriter::write_due(const ClockAnchor& now, bool everything)
     return file_.commit(now);
   }
   // In bulk whole chunks follow one another within milliseconds, and pieces are written by size.
-  return has_written && pending_bytes_ < kFlushRawBytes && since_ns >= kCommitIntervalNs ? file_.save()
+  return has_written && pending_bytes_ < kFlushRawBytes && since_ns >= kCommitIntervalNs ? file_.save(now)
                                                                                          : Result<void>();
 }
 

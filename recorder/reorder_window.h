@@ -15,7 +15,7 @@ namespace cairn::recorder {
 class ReorderWindow {
  public:
   static constexpr uint64_t kSpanNs = 100'000'000;
-  static constexpr size_t kMaxBytes = 2 * 1024 * 1024;
+  static constexpr size_t kMaxBytes = 1024 * 1024;
 
   void add(Event event);
 

@@ -20,5 +20,7 @@ struct SessionSigner {
 
 // "CLUSTER/recordings/SESSION_UUID": the name of a recording's tree, and of the key that signs it.
 std::string recording_origin(const std::string& cluster, const std::string& session_id);
+// Of the tree of what lies in the archive once it has recompressed it.
+inline std::string archive_origin(const std::string& recording_origin) { return recording_origin + "/archive"; }
 
 }  // namespace cairn::recorder

@@ -18,6 +18,7 @@ namespace cairn::recorder {
 namespace {
 
 constexpr std::string_view kMagic = "CRNR";
+constexpr std::string_view kArchiveMagic = "CRNA";
 
 std::string text(const std::array<unsigned char, 32>& hash) { return {hash.begin(), hash.end()}; }
 
@@ -69,6 +70,7 @@ std::string_view integrity_name(Integrity integrity) {
 // What the proof has shown to be what was signed.
 struct Verifier::Proved {
   std::vector<std::string> leaves;
+  std::vector<std::string> stored;  // of a recording in archive form: of what lies here, as auth has signed it
 };
 
 void Verifier::feed(std::string_view bytes) {
@@ -89,11 +91,12 @@ void Verifier::take_chunks() {
     const std::string_view rest = std::string_view(buffer_).substr(used);
     if (rest.size() < kChunkHeaderBytes) break;
     const Result<ChunkHeader> header = parse_chunk_header(rest);
+    if (!header && header.error().code == Errc::kTruncated) break;
     if (!header) {
       damage_.push_back(offset_ + used);
       // On to the next place that looks like a chunk, so that the others can still be told apart.
-      size_t next = rest.find(kMagic, 1);
-      if (next == std::string_view::npos) next = rest.size() - (kMagic.size() - 1);
+      const size_t next =
+          std::min({rest.find(kMagic, 1), rest.find(kArchiveMagic, 1), rest.size() - (kMagic.size() - 1)});
       used += next;
       continue;
     }
@@ -111,11 +114,12 @@ void Verifier::take_chunks() {
                 .type = header->type,
                 .form = header->form,
                 .leaf = {},
+                .stored = {},
                 .pieces = {}};
     if (chunk) {
       found.leaf = leaf_hash(*chunk);
-      const bool is_pieces = header->form == PayloadForm::kPlainPieces || header->form == PayloadForm::kSealedPieces;
-      if (is_pieces) found.pieces = chunk->payload;
+      if (header->archived) found.stored = stored_leaf_hash(*chunk);
+      if (is_pieces(header->form)) found.pieces = chunk->payload;
       if (header->type == ChunkType::kBegin && !opening_) {
         if (Result<Opening> opening = read_opening(*chunk)) opening_ = std::move(*opening);
       }
@@ -151,8 +155,7 @@ void Verifier::check_against(const std::vector<std::string>& leaves, Verificatio
     const bool is_elsewhere = stands.contains(leaves[i]);
     if (i >= found_.size()) {
       // All that is left is missing or unreadable.
-      if (!damage_.empty() ||
-          (!buffer_.empty() && buffer_.size() >= kChunkHeaderBytes && !parse_chunk_header(buffer_))) {
+      if (!damage_.empty() || (!buffer_.empty() && buffer_.size() >= kMaxHeaderBytes && !parse_chunk_header(buffer_))) {
         return blame(verification, Integrity::kAltered, i, fmt::format("chunk {} cannot be read", i));
       }
       return blame(verification, Integrity::kTruncated, i,
@@ -187,6 +190,40 @@ void Verifier::check_against(const std::vector<std::string>& leaves, Verificatio
     return blame(verification, Integrity::kSpliced, leaves.size(), "bytes that are no chunk stand in it or follow it");
   }
   verification.integrity = Integrity::kIntact;
+}
+
+bool Verifier::is_archived() const {
+  return std::ranges::any_of(found_, [](const Found& each) { return !each.stored.empty(); });
+}
+
+// Auth's word on how the chunks lie since it has recompressed them.
+Result<void> Verifier::prove_archive(const std::string& origin, const NoteKey& auth, Proved& proved,
+                                     Verification& verification) const {
+  // A proof that was made for an archive form which a crash took back says nothing about what the node wrote.
+  if (!proof_->has_archive() || !is_archived()) return {};
+  const Result<ReadNote> seal = read_checkpoint(proof_->archive().seal(), archive_origin(origin));
+  if (!seal) return fail(seal, "auth's word on the archive form");
+  verification.archived_wall_s = cosigned_at(seal->note, auth);
+  if (!verification.archived_wall_s)
+    return fail(Errc::kUnauthenticated, "auth's word on the archive form is not signed by auth");
+  proved.stored = split_leaves(proof_->archive().leaves());
+  if (seal->said.size != proved.stored.size() || seal->said.root != root_of(proved.stored, proved.stored.size()) ||
+      proved.stored.size() != proved.leaves.size())
+    return fail(Errc::kUnauthenticated, "the proof's list of archived chunks is not what auth has signed");
+  return {};
+}
+
+// Of chunks whose headers are what was signed: whether what lies behind them is what auth put there.
+void Verifier::check_archive(const std::vector<std::string>& stored, Verification& verification) const {
+  for (uint64_t i = 0; i < found_.size(); ++i) {
+    if (found_[i].stored.empty()) continue;
+    ++verification.archived_chunks;
+    if (stored.empty() || found_[i].stored == stored[i]) continue;
+    return blame(verification, Integrity::kAltered, i, fmt::format("chunk {} is not what auth had recompressed", i));
+  }
+  if (verification.archived_chunks == 0 || !stored.empty()) return;
+  verification.integrity = Integrity::kUnproved;
+  verification.finding = "chunks of it were recompressed, and nobody has signed how they lie now";
 }
 
 // Without a proof: whether the chunks fit one another.
@@ -229,9 +266,10 @@ Result<void> Verifier::prove_open_part(const Checkpoint& checkpoint) const {
   const auto& open = checkpoint.open;
   if (!open || open->chunk >= found_.size()) return {};
   const Found& chunk = found_[open->chunk];
-  const PayloadForm sealed = opening_->sealed_secret().empty() ? PayloadForm::kPlain : PayloadForm::kAge;
+  const bool is_encrypted = !opening_->sealed_secret().empty();
   // Sealed after that signature: other bytes, which the next would have covered.
-  if (chunk.type == ChunkType::kEvents && chunk.form == sealed) return {};
+  const bool is_sealed = !is_pieces(chunk.form) && (chunk.form != PayloadForm::kPlain) == is_encrypted;
+  if (chunk.type == ChunkType::kEvents && is_sealed) return {};
   const std::string& pieces = chunk.pieces;
   if (open->bytes <= pieces.size() && sha256(std::string_view(pieces).substr(0, open->bytes)) == open->hash) return {};
   return fail(Errc::kCorrupt, fmt::format("chunk {} is not what the session had signed of it", open->chunk));
@@ -240,7 +278,7 @@ Result<void> Verifier::prove_open_part(const Checkpoint& checkpoint) const {
 Result<Verifier::Proved> Verifier::prove(const Trust& trust, Verification& verification) const {
   const std::string origin =
       recording_origin(opening_->begin().begin().cluster(), opening_->begin().begin().session_id());
-  Proved proved{.leaves = split_leaves(proof_->leaves())};
+  Proved proved{.leaves = split_leaves(proof_->leaves()), .stored = {}};
   const Result<SignerCertificate> cosigner = check_signer(proof_->cosigner(), trust);
   if (!cosigner) return fail(cosigner, "auth's certificate");
   if (!cosigner->uri.ends_with("/log")) return fail(Errc::kUnauthenticated, "it was sealed by somebody else than auth");
@@ -279,6 +317,7 @@ Result<Verifier::Proved> Verifier::prove(const Trust& trust, Verification& verif
     verification.timestamp_wall_s = *time;
     verification.is_timestamp_checked = is_checked;
   }
+  if (Result<void> archived = prove_archive(origin, auth, proved, verification); !archived) return fail(archived);
   if (proof_->checkpoint().empty()) return proved;
 
   const Result<ReadNote> last = read_checkpoint(proof_->checkpoint(), origin);
@@ -325,6 +364,7 @@ Verification Verifier::finish(const Trust& trust) {
     return verification;
   }
   check_against(proved->leaves, verification);
+  if (verification.integrity == Integrity::kIntact) check_archive(proved->stored, verification);
   const bool is_interrupted = closing_ && closing_->end().end().reason() == recording::v1::END_REASON_INTERRUPTED;
   if (verification.integrity == Integrity::kIntact && !is_interrupted &&
       verification.session_signed_chunks < verification.chunks) {

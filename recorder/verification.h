@@ -45,10 +45,14 @@ struct Verification {
   std::string root;                         // hexadecimal, of all chunks, as sealed
   std::optional<int64_t> timestamp_wall_s;  // when a timestamp authority had seen the seal
   bool is_timestamp_checked = false;        // it is signed by one that is trusted
+  uint64_t archived_chunks = 0;             // whose payloads auth has recompressed
+  std::optional<uint64_t> archived_wall_s;  // when it vouched for how they lie now
   std::optional<AuditPlace> audit;          // where the seal stands in the cluster's audit log, when the proof shows it
 };
 
-// Checks a recording and the proof behind it without any key but public ones, and without decrypting anything. Push
+// Checks a recording and the proof behind it without any key but public ones, and without decrypting anything. Of
+// chunks that auth has recompressed the headers are what the session has signed, and how they lie is what auth has
+// signed; that the two mean the same is shown to whoever has the key (RecordingDecoder). Push
 // the bytes in slices of any size; memory goes with the number of chunks, 200 bytes each. One thread at a time.
 class Verifier {
  public:
@@ -71,6 +75,7 @@ class Verifier {
     ChunkType type = ChunkType::kEvents;
     PayloadForm form = PayloadForm::kPlain;
     std::string leaf;    // empty: a checksum is wrong
+    std::string stored;  // of a chunk in archive form: the leaf of what lies here
     std::string pieces;  // of a chunk in pieces: its payload
   };
   struct Proved;
@@ -78,6 +83,10 @@ class Verifier {
   void take_chunks();
   void check_against(const std::vector<std::string>& leaves, Verification& verification) const;
   void check_chain(Verification& verification) const;
+  bool is_archived() const;
+  Result<void> prove_archive(const std::string& origin, const NoteKey& auth, Proved& proved,
+                             Verification& verification) const;
+  void check_archive(const std::vector<std::string>& stored, Verification& verification) const;
   bool is_damaged_before(uint64_t offset) const;
   Result<Proved> prove(const Trust& trust, Verification& verification) const;
   Result<void> prove_open_part(const Checkpoint& checkpoint) const;

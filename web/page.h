@@ -4,7 +4,7 @@
 
 namespace cairn::web {
 
-// The page that plays a recording, without its data: HTML with recorder::HtmlExport::kDataMark where they go. Made from
+// The page that plays a recording, without its data: HTML with recorder::kPageDataMark where they go. Made from
 // web/src when Cairn is built.
 std::string_view recording_page();
 

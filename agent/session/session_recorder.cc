@@ -1,5 +1,9 @@
 #include "agent/session/session_recorder.h"
 
+#include <pthread.h>
+#include <sched.h>
+
+#include <tuple>
 #include <utility>
 
 namespace cairn::agent {
@@ -14,7 +18,17 @@ constexpr int kFlushesUntilRest = 30;
 constexpr size_t kUrgentBytes = 256 * 1024;  // the timer is not waited for
 // Output that came in pieces within this time is one event in the queue already: a terminal gives 4 KB at a time.
 constexpr uint64_t kJoinNs = 5'000'000;
+constexpr size_t kJoinReserveBytes = 4096;
+constexpr size_t kJoinBytes = 28 * 1024 - 1;  // with a string's last byte a size that the allocator has
+static_assert(kJoinBytes <= recorder::kMaxOutputBytes);
 constexpr std::chrono::milliseconds kFullDiskRetry{500};
+
+// Not in the way of who moves the bytes: on a busy host this thread waits for its turn and takes nobody's. It still
+// gets its share, so that what is recorded is on the disk in time.
+void yield_to_the_terminal() {
+  const sched_param none{};
+  std::ignore = ::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &none);
+}
 
 size_t cost(const Event& event) { return sizeof(Event) + event.ByteSizeLong(); }
 
@@ -35,13 +49,11 @@ bool SessionRecorder::join_last(const Event& event) {
   recording::v1::TerminalOutput& output = *last.event.mutable_output();
   const std::string& more = event.output().data();
   if (output.channel() != event.output().channel() || output.stream() != event.output().stream() ||
-      event.boot_ns() - last.event.boot_ns() > kJoinNs ||
-      output.data().size() + more.size() > recorder::kMaxOutputBytes) {
+      event.boot_ns() - last.event.boot_ns() > kJoinNs || output.data().size() + more.size() > kJoinBytes) {
     return false;
   }
-  if (output.data().empty() || output.data().capacity() < recorder::kMaxOutputBytes / 2) {
-    output.mutable_data()->reserve(recorder::kMaxOutputBytes);
-  }
+  // A program that has written so much at once writes more.
+  if (output.data().size() >= kJoinReserveBytes) output.mutable_data()->reserve(kJoinBytes);
   output.mutable_data()->append(more);
   last.bytes += more.size();
   return true;
@@ -76,6 +88,7 @@ std::optional<Error> SessionRecorder::failure() const {
 }
 
 void SessionRecorder::run() {
+  yield_to_the_terminal();
   Queue batch;
   int idle_flushes = 0;
   bool is_last = false;

@@ -82,6 +82,7 @@ Result<WorkerSessionOptions> session_options(const v1::WorkerStart& start, const
   options.authorities = std::move(*authorities);
   options.spool_dir = std::filesystem::path(start.data_dir()) / "spool";
   options.spool_quota_bytes = start.spool_quota_bytes() > 0 ? start.spool_quota_bytes() : kDefaultQuotaBytes;
+  options.spool_limits = {.total_bytes = start.spool_total_bytes(), .reserve_bytes = start.spool_reserve_bytes()};
   options.bpf_dir = start.bpf_dir();
   if (start.exec_ring_bytes() > 0) options.rings.exec_bytes = start.exec_ring_bytes();
   if (start.open_ring_bytes() > 0) options.rings.open_bytes = start.open_ring_bytes();

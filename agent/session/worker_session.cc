@@ -135,14 +135,16 @@ Result<void> WorkerSession::authorize(const std::string& login, std::string_view
 // How the recording is to be written: readable to whom auth names, signed with the key that auth has certified.
 Result<void> WorkerSession::prepare_recording(const auth::v1::AuthorizeSessionResponse& answer,
                                               recorder::Ed25519Key key) {
-  std::vector<recorder::AgeRecipient> recipients;
+  std::vector<recorder::Recipient> recipients;
   for (const std::string& text : answer.recipients()) {
-    Result<recorder::AgeRecipient> recipient = recorder::AgeRecipient::parse(text);
+    Result<recorder::Recipient> recipient = recorder::parse_recipient(text);
     if (!recipient) return fail(recipient, "auth names a recipient of recordings that is none");
     recipients.push_back(std::move(*recipient));
   }
   if (recipients.empty()) return fail(Errc::kInvalid, "auth names nobody who may read the recording; upgrade auth");
   recording_.quota_bytes = options_.spool_quota_bytes;
+  recording_.claim_room = [room = std::make_shared<SpoolRoom>(options_.spool_dir, options_.spool_limits, clock_)](
+                              uint64_t held, uint64_t more) { return room->claim(held, more); };
   recording_.keys =
       std::make_unique<const recorder::RecordingKeys>(recorder::RecordingKeys::make(std::move(recipients)));
   recording_.signer.emplace(std::move(key), answer.recording_certificate());

@@ -16,6 +16,7 @@
 #include "agent/session/channel.h"
 #include "agent/session/session_host.h"
 #include "agent/session/session_recorder.h"
+#include "agent/session/spool_room.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -33,6 +34,7 @@ struct WorkerSessionOptions {
   std::vector<std::string> authorities;  // blobs of the keys that sign people's certificates
   std::filesystem::path spool_dir;
   uint64_t spool_quota_bytes = 0;
+  SpoolLimits spool_limits;
   std::filesystem::path bpf_dir;
   RingSizes rings;
   CapturePolicy capture_policy;

@@ -59,6 +59,11 @@ void AgentOptions::declare(Options& table) {
       "How long a recording stays open after the terminal while processes live, at most; 0 leaves it to the role");
   table.add("spool_quota_bytes", &spool_quota_bytes, uint64_t{1} << 20, uint64_t{1} << 44,
             "Bytes that one session's recording may take here");
+  table.add("spool_total_bytes", &spool_total_bytes, 0, uint64_t{1} << 50,
+            "Bytes that all recordings may take here together, those that auth has not acknowledged included; 0: no "
+            "limit");
+  table.add("spool_reserve_bytes", &spool_reserve_bytes, 0, uint64_t{1} << 50,
+            "Bytes that recordings leave free on their disk; 0: they may fill it");
   table.add("upload_bytes_per_s", &upload_bytes_per_s, 0, uint64_t{1} << 40,
             "Bytes per second that the upload of recordings may take, running sessions first; 0: no limit");
   table.add("max_sessions", &max_sessions, 1, 100'000, "Sessions at one time; more are refused");

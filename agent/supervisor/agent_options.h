@@ -34,6 +34,8 @@ struct AgentOptions {
   std::string events = "folded";
   std::chrono::seconds linger_limit{0};
   uint64_t spool_quota_bytes = uint64_t{1} << 30;
+  uint64_t spool_total_bytes = 0;
+  uint64_t spool_reserve_bytes = uint64_t{64} << 20;
   uint64_t upload_bytes_per_s = 0;
   uint64_t max_sessions = 1000;
   std::string log_level = "info";

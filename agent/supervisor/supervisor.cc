@@ -267,6 +267,8 @@ awaitable<Result<void>> Supervisor::on_dial(tunnel::v1::Dial dial) {
   start.set_bpf_dir(options_.bpf_dir.string());
   start.set_proxy_address(tunnel::address_text(options_.proxy));
   start.set_spool_quota_bytes(options_.spool_quota_bytes);
+  start.set_spool_total_bytes(options_.spool_total_bytes);
+  start.set_spool_reserve_bytes(options_.spool_reserve_bytes);
   start.set_linger_limit_s(static_cast<uint64_t>(options_.linger_limit.count()));
   start.set_lossless(options_.recording_policy == "lossless");
   start.set_aggregate(options_.recording_policy == "aggregate");

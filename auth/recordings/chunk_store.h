@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -18,6 +19,10 @@ struct RecordingState {
   uint64_t chunks = 0;
   uint64_t bytes = 0;
   bool is_complete = false;  // the last chunk is the final one
+  bool is_archived = false;  // chunks of it are in archive form
+
+  // Tells apart the bytes of two forms of one recording.
+  uint64_t layout() const { return is_archived ? bytes : 0; }
 };
 
 // Of the chunk that is still open at the node: recorder/tail_record.h.
@@ -67,7 +72,7 @@ class ChunkStore {
   // Empty when there is none.
   virtual Result<std::string> proof(const std::string& session_id) = 0;
 
-  // The recording's secret for recipients that came later, an age file, beside it; replaces the one before as a whole.
+  // The recording's secret, sealed for recipients that came later, beside it; replaces the one before as a whole.
   virtual Result<void> put_keys(const std::string& session_id, std::string_view keys) = 0;
   // Empty when there is none.
   virtual Result<std::string> keys(const std::string& session_id) = 0;
@@ -78,6 +83,22 @@ class ChunkStore {
   // For who reads at will: the file's chunks from offset 0. What lies behind the durable ones may be torn.
   //   fails  kNotFound: nothing is stored of this session
   virtual Result<UniqueFd> open_for_reading(const std::string& session_id) = 0;
+
+  // What may take a complete recording's place: an empty file that leaves nothing behind when nobody gives it to
+  // replace().
+  virtual Result<UniqueFd> make_replacement(const std::string& session_id) = 0;
+  // Puts it there: the same recording in archive form. Power loss leaves the one or the other, whole; once this
+  // returns, the new one. Who reads the old one may go on for a while.
+  //   fails  kInvalid: the recording is not complete, or in archive form already. kUnavailable: the disk refuses;
+  //          which of the two is there state() tells
+  virtual Result<RecordingState> replace(const std::string& session_id, UniqueFd file) = 0;
+  // As read(), of what replace() has replaced.
+  //   fails  kNotFound: it has been forgotten
+  virtual Result<std::string> read_replaced(const std::string& session_id, uint64_t offset, size_t limit_bytes) = 0;
+  // How much there is of it.
+  virtual Result<uint64_t> replaced_bytes(const std::string& session_id) = 0;
+  // Forgets what was replaced longer ago than that.
+  virtual void forget_replaced(std::chrono::seconds age) = 0;
 
   // All sessions of which something is stored, be it a side file alone, in no order.
   virtual Result<std::vector<std::string>> session_ids() = 0;

@@ -15,6 +15,7 @@ namespace {
 
 using recorder::AgeIdentity;
 using recorder::Ed25519Key;
+using recorder::Identity;
 using recorder::Secret;
 
 constexpr size_t kMaxFileBytes = 64 * 1024;
@@ -51,6 +52,26 @@ Secret lines_of(const AgeIdentity& identity) {
                             identity.text().view()));
 }
 
+// "cluster", or the text of a recipient, whichever way it was given.
+Result<std::string> canonical_recipient(const std::string& given) {
+  if (given == "cluster") return given;
+  const auto refused = [&given](const Error& why) {
+    return fail(Errc::kInvalid, fmt::format("recording recipient \"{}\": {}; \"cluster\", age public keys, and paths "
+                                            "of certificates or public keys in PEM (P-256 or RSA) are possible",
+                                            given, why.message));
+  };
+  if (given.find('/') == std::string::npos || given.starts_with("cms:")) {
+    const Result<recorder::Recipient> parsed = recorder::parse_recipient(given);
+    if (!parsed) return refused(parsed.error());
+    return recipient_text(*parsed);
+  }
+  const Result<std::string> pem = read_file(given, kMaxFileBytes);
+  if (!pem) return refused(pem.error());
+  const Result<recorder::CmsRecipient> parsed = recorder::CmsRecipient::from_pem(*pem);
+  if (!parsed) return refused(parsed.error());
+  return parsed->text();
+}
+
 Result<Ed25519Key> open_cosigner(const std::filesystem::path& path) {
   const std::string prefix = from_hex(kPkcs8).value();
   const Result<Secret> pem = read_or_make(path, [&prefix] {
@@ -77,7 +98,15 @@ Result<ClusterKeys> ClusterKeys::open(const std::filesystem::path& folder, const
   if (Result<void> made = make_private_directory(folder); !made) return fail(made);
   ClusterKeys keys;
   keys.file_ = folder / "recordings.age";
-  keys.wanted_ = recipients;
+  if (recipients.size() > recorder::kMaxRecipients) {
+    return fail(Errc::kInvalid, fmt::format("{} recording recipients; at most {} are possible", recipients.size(),
+                                            recorder::kMaxRecipients));
+  }
+  for (const std::string& recipient : recipients) {
+    Result<std::string> wanted = canonical_recipient(recipient);
+    if (!wanted) return fail(wanted);
+    keys.wanted_.push_back(std::move(*wanted));
+  }
   const Result<Secret> identities = read_or_make(keys.file_, [] { return lines_of(AgeIdentity::generate()); });
   if (!identities) return fail(identities);
   Result<std::shared_ptr<const Ring>> ring = keys.ring_of(identities->view());
@@ -91,20 +120,14 @@ Result<ClusterKeys> ClusterKeys::open(const std::filesystem::path& folder, const
 }
 
 Result<std::shared_ptr<const ClusterKeys::Ring>> ClusterKeys::ring_of(std::string_view file) const {
-  Result<std::vector<AgeIdentity>> identities = recorder::parse_identities(file);
+  Result<std::vector<AgeIdentity>> identities = recorder::parse_age_identities(file);
   if (!identities) return fail(Errc::kCorrupt, fmt::format("{}: {}", file_.string(), identities.error().message));
   auto ring = std::make_shared<Ring>();
-  ring->identities = std::move(*identities);
+  for (AgeIdentity& identity : *identities) ring->identities.emplace_back(std::move(identity));
   for (const std::string& recipient : wanted_) {
     if (recipient == "cluster") {
-      ring->recipients.push_back(ring->identities.front().recipient().text());
+      ring->recipients.push_back(recipient_text(recipient_of(ring->identities.front())));
       continue;
-    }
-    const Result<recorder::AgeRecipient> parsed = recorder::AgeRecipient::parse(recipient);
-    if (!parsed) {
-      return fail(Errc::kInvalid, fmt::format("recording recipient \"{}\": {}; \"cluster\" and age public keys are "
-                                              "possible",
-                                              recipient, parsed.error().message));
     }
     ring->recipients.push_back(recipient);
   }
@@ -141,10 +164,10 @@ Result<std::shared_ptr<const recorder::RecordingKeys>> ClusterKeys::keys_of(cons
 }
 
 std::string ClusterKeys::seal(std::string_view secret) const {
-  std::vector<recorder::AgeRecipient> to;
+  std::vector<recorder::Recipient> to;
   // They were parsed when they were taken up.
-  for (const std::string& text : recipients()) to.push_back(recorder::AgeRecipient::parse(text).value());
-  return recorder::age_encrypt(secret, Secret(random_bytes(recorder::kAgeFileKeyBytes)).view(), to);
+  for (const std::string& text : recipients()) to.push_back(recorder::parse_recipient(text).value());
+  return recorder::seal_secret(secret, to);
 }
 
 Result<std::string> ClusterKeys::rotate() {
@@ -163,14 +186,15 @@ Result<std::string> ClusterKeys::rotate() {
 std::vector<std::string> ClusterKeys::old_recipients() const {
   std::vector<std::string> old;
   const std::shared_ptr<const Ring> ring = this->ring();
-  for (const AgeIdentity& identity : std::span(ring->identities).subspan(1)) old.push_back(identity.recipient().text());
+  for (const Identity& identity : std::span(ring->identities).subspan(1))
+    old.push_back(recipient_text(recipient_of(identity)));
   return old;
 }
 
 bool ClusterKeys::needs_old(const recorder::Opening& opening, std::string_view later) const {
   const std::shared_ptr<const Ring> ring = this->ring();
-  const std::span<const AgeIdentity> all(ring->identities);
-  const auto opens = [&](std::span<const AgeIdentity> identities) {
+  const std::span<const Identity> all(ring->identities);
+  const auto opens = [&](std::span<const Identity> identities) {
     return recorder::open_secret(opening.sealed_secret(), identities).has_value() ||
            (!later.empty() && recorder::open_secret(later, identities).has_value());
   };
@@ -180,7 +204,7 @@ bool ClusterKeys::needs_old(const recorder::Opening& opening, std::string_view l
 Result<uint32_t> ClusterKeys::drop_old(const std::string& current) {
   const std::scoped_lock changing(*changing_);
   const std::shared_ptr<const Ring> ring = this->ring();
-  const AgeIdentity& kept = ring->identities.front();
+  const auto& kept = std::get<AgeIdentity>(ring->identities.front());
   if (kept.recipient().text() != current)
     return fail(Errc::kUnavailable, "the key was replaced meanwhile; look again at what needs the old ones");
   if (Result<void> stored = store_ring(lines_of(kept).view()); !stored) return fail(stored);

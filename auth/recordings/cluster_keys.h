@@ -21,30 +21,32 @@ namespace cairn::auth {
 class ClusterKeys {
  public:
   // Reads them, or makes what is missing on first start.
-  //   recipients  to whom recordings are encrypted: "cluster" and "age1…"; never empty
+  //   recipients  to whom recordings are encrypted: "cluster", "age1…", paths of PEM files (each a certificate or a
+  //   public
+  //               key, P-256 or RSA); never empty
   //   fails       kInvalid: a recipient is none; kCorrupt: a file is damaged; an errno
   static Result<ClusterKeys> open(const std::filesystem::path& folder, const std::string& cluster,
                                   const std::vector<std::string>& recipients);
 
-  // "age1…", for nodes.
+  // "age1…" and "cms:…", for nodes.
   std::vector<std::string> recipients() const { return ring()->recipients; }
   // The same in one line, to tell whether something was encrypted to just these.
   std::string recipients_text() const { return text_of(recipients()); }
   static std::string text_of(std::vector<std::string> recipients);
 
   // The keys of the recording that begins so.
-  //   later  an age file of its secret for recipients that came later; empty: there is none
+  //   later  its secret for recipients that came later (recorder::seal_secret); empty: there is none
   //   fails  kDenied: it is encrypted to others
   Result<std::shared_ptr<const recorder::RecordingKeys>> keys_of(const recorder::Opening& opening,
                                                                  std::string_view later) const;
-  // An age file of a recording's secret for the recipients of now.
+  // A recording's secret for the recipients of now.
   std::string seal(std::string_view secret) const;
 
   // A new identity, to which recordings are encrypted from now on; the old ones are kept for reading. Once this
   // returns, power loss keeps it.
   //   returns  the new recipient
   Result<std::string> rotate();
-  std::string current() const { return ring()->identities.front().recipient().text(); }
+  std::string current() const { return recipient_text(recipient_of(ring()->identities.front())); }
   std::vector<std::string> old_recipients() const;
   // True when an old identity opens this and the one of now does not.
   bool needs_old(const recorder::Opening& opening, std::string_view later) const;
@@ -64,7 +66,7 @@ class ClusterKeys {
 
  private:
   struct Ring {
-    std::vector<recorder::AgeIdentity> identities;  // at least one, that of now first
+    std::vector<recorder::Identity> identities;  // of age, at least one, that of now first
     std::vector<std::string> recipients;
   };
   ClusterKeys() = default;
@@ -73,7 +75,7 @@ class ClusterKeys {
   Result<void> store_ring(std::string_view file);
 
   std::filesystem::path file_;
-  std::vector<std::string> wanted_;  // "cluster" and "age1…"
+  std::vector<std::string> wanted_;  // "cluster", "age1…" and "cms:…"
   std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
   std::unique_ptr<std::mutex> changing_ = std::make_unique<std::mutex>();  // by one at a time
   std::shared_ptr<const Ring> ring_;  // replaced as a whole, while others still read with the one before

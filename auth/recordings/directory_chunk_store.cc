@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
-#include "recorder/age/age.h"
+#include "recorder/recipients.h"
 #include "recorder/tail_record.h"
 
 namespace cairn::auth {
@@ -23,6 +23,8 @@ namespace {
 constexpr size_t kMaxEntries = 4096;
 constexpr mode_t kPrivate = 0600;
 constexpr size_t kMaxTailBytes = size_t{16} << 20;
+// Descriptors, and room on the disk that nobody sees.
+constexpr size_t kMaxReplaced = 64;
 
 Failure disk_refuses(const Error& error) {
   return fail(Errc::kUnavailable, fmt::format("auth cannot store the recording: {}", error.message));
@@ -213,7 +215,7 @@ Result<void> DirectoryChunkStore::put_keys(const std::string& session_id, std::s
 }
 
 Result<std::string> DirectoryChunkStore::keys(const std::string& session_id) {
-  Result<std::string> keys = read_file(keys_path(session_id), recorder::kMaxAgeHeaderBytes);
+  Result<std::string> keys = read_file(keys_path(session_id), recorder::kMaxSealedBytes);
   if (!keys && keys.error().code == std::errc::no_such_file_or_directory) return std::string();
   return keys;
 }
@@ -234,6 +236,80 @@ Result<UniqueFd> DirectoryChunkStore::open_for_reading(const std::string& sessio
   if (!file && errno == ENOENT) return fail(Errc::kNotFound, "nothing of the recording is here yet");
   if (!file) return fail_errno(fmt::format("open {}", path_of(session_id).string()));
   return file;
+}
+
+Result<UniqueFd> DirectoryChunkStore::make_replacement(const std::string&) {
+  UniqueFd file(::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kPrivate));
+  if (!file) return disk_refuses(fail_errno(fmt::format("make a file in {}", folder_.string())).value());
+  return file;
+}
+
+// A file without a name cannot take another's place at once: it gets a name beside it first, which a crash may leave
+// behind until the next attempt.
+Result<void> DirectoryChunkStore::put_in_place(const std::string& session_id, int file) {
+  if (::fsync(file) != 0) return fail_errno("sync the recompressed recording");
+  const std::filesystem::path path = path_of(session_id);
+  const std::filesystem::path beside = folder_ / (session_id + ".new");
+  if (::unlink(beside.c_str()) != 0 && errno != ENOENT) return fail_errno(fmt::format("delete {}", beside.string()));
+  const std::string self = fmt::format("/proc/self/fd/{}", file);
+  if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, beside.c_str(), AT_SYMLINK_FOLLOW) != 0)
+    return fail_errno(fmt::format("create {}", beside.string()));
+  if (::rename(beside.c_str(), path.c_str()) != 0) return fail_errno(fmt::format("rename {}", beside.string()));
+  return sync_directory(folder_);
+}
+
+Result<RecordingState> DirectoryChunkStore::replace(const std::string& session_id, UniqueFd file) {
+  const std::shared_ptr<Entry> entry = entry_of(session_id);
+  const std::lock_guard lock(entry->mutex);
+  if (Result<void> loaded = load(session_id, *entry); !loaded) return fail(loaded);
+  if (!entry->state.is_complete || entry->state.is_archived)
+    return fail(Errc::kInvalid, "only a complete recording that is as its node wrote it can be recompressed");
+  Result<UniqueFd> old = open_for_reading(session_id);
+  if (!old) return fail(old);
+  const Result<void> placed = put_in_place(session_id, file.get());
+  entry->is_loaded = false;  // whatever the disk has now
+  if (!placed) return disk_refuses(placed.error());
+  keep_replaced({.session_id = session_id,
+                 .file = std::move(*old),
+                 .bytes = entry->state.bytes,
+                 .when = std::chrono::steady_clock::now()});
+  if (Result<void> loaded = load(session_id, *entry); !loaded) return fail(loaded);
+  return entry->state;
+}
+
+void DirectoryChunkStore::keep_replaced(Replaced replaced) {
+  const std::lock_guard lock(mutex_);
+  replaced_.push_back(std::move(replaced));
+  if (replaced_.size() > kMaxReplaced) replaced_.pop_front();
+}
+
+Result<std::string> DirectoryChunkStore::read_replaced(const std::string& session_id, uint64_t offset,
+                                                       size_t limit_bytes) {
+  UniqueFd file;
+  uint64_t bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(replaced_, session_id, &Replaced::session_id);
+    if (found == replaced_.end()) return fail(Errc::kNotFound, "the recording was recompressed a while ago");
+    file.reset(::fcntl(found->file.get(), F_DUPFD_CLOEXEC, 0));
+    bytes = found->bytes;
+  }
+  if (!file) return fail_errno("descriptor");
+  if (offset >= bytes) return std::string();
+  return read_at(file.get(), offset, std::min<uint64_t>(limit_bytes, bytes - offset));
+}
+
+Result<uint64_t> DirectoryChunkStore::replaced_bytes(const std::string& session_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(replaced_, session_id, &Replaced::session_id);
+  if (found == replaced_.end()) return fail(Errc::kNotFound, "the recording was recompressed a while ago");
+  return found->bytes;
+}
+
+void DirectoryChunkStore::forget_replaced(std::chrono::seconds age) {
+  const std::lock_guard lock(mutex_);
+  const auto oldest = std::chrono::steady_clock::now() - age;
+  std::erase_if(replaced_, [oldest](const Replaced& each) { return each.when <= oldest; });
 }
 
 Result<std::vector<std::filesystem::path>> DirectoryChunkStore::files() const {
@@ -273,6 +349,7 @@ Result<void> DirectoryChunkStore::remove(const std::set<std::string>& session_id
   }
   const std::lock_guard lock(mutex_);
   for (const std::string& id : session_ids) entries_.erase(id);
+  std::erase_if(replaced_, [&](const Replaced& each) { return session_ids.contains(each.session_id); });
   return sync_directory(folder_);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -36,6 +38,11 @@ class DirectoryChunkStore final : public ChunkStore {
   Result<std::string> keys(const std::string& session_id) override;
   Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes) override;
   Result<UniqueFd> open_for_reading(const std::string& session_id) override;
+  Result<UniqueFd> make_replacement(const std::string& session_id) override;
+  Result<RecordingState> replace(const std::string& session_id, UniqueFd file) override;
+  Result<std::string> read_replaced(const std::string& session_id, uint64_t offset, size_t limit_bytes) override;
+  Result<uint64_t> replaced_bytes(const std::string& session_id) override;
+  void forget_replaced(std::chrono::seconds age) override;
   Result<std::vector<std::string>> session_ids() override;
   // Whatever is called UUID.SOMETHING in the folder belongs to the session and goes with it.
   Result<void> remove(const std::set<std::string>& session_ids) override;
@@ -50,6 +57,16 @@ class DirectoryChunkStore final : public ChunkStore {
     std::optional<recorder::TailFile> tail_file;  // from the first tail of this run on
     StoredTail tail;                              // of a live recording
   };
+
+  // A file that has no name any more.
+  struct Replaced {
+    std::string session_id;
+    UniqueFd file;
+    uint64_t bytes = 0;
+    std::chrono::steady_clock::time_point when;
+  };
+  Result<void> put_in_place(const std::string& session_id, int file);
+  void keep_replaced(Replaced replaced);
 
   explicit DirectoryChunkStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
@@ -67,6 +84,7 @@ class DirectoryChunkStore final : public ChunkStore {
   std::filesystem::path folder_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;
+  std::deque<Replaced> replaced_;  // oldest first
 };
 
 }  // namespace cairn::auth

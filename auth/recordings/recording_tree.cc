@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/file.h"
 #include "recorder/chunk_content.h"
 #include "recorder/frame.h"
 
@@ -14,7 +15,7 @@ constexpr int kProofLevel = 3;
 }  // namespace
 
 Result<recorder::Opening> read_stored_opening(ChunkStore& chunks, const std::string& session_id) {
-  const Result<std::string> start = chunks.read(session_id, 0, recorder::kChunkHeaderBytes);
+  const Result<std::string> start = chunks.read(session_id, 0, recorder::kMaxHeaderBytes);
   if (!start) return fail(start);
   const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*start);
   if (!header) return fail(header);
@@ -33,7 +34,7 @@ Result<RecordingTree> read_tree(ChunkStore& chunks, const std::string& session_i
   read.opening = std::move(*opening);
   uint64_t last = 0;
   for (uint64_t offset = 0; offset < state.bytes;) {
-    const Result<std::string> bytes = chunks.read(session_id, offset, recorder::kChunkHeaderBytes);
+    const Result<std::string> bytes = chunks.read(session_id, offset, recorder::kMaxHeaderBytes);
     if (!bytes) return fail(bytes);
     const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*bytes);
     if (!header) return fail(header);
@@ -48,6 +49,25 @@ Result<RecordingTree> read_tree(ChunkStore& chunks, const std::string& session_i
   read.last_leaf = recorder::leaf_hash(*chunk);
   read.tree.add(read.last_leaf);
   return read;
+}
+
+Result<ArchiveTree> read_archive_tree(int file) {
+  ArchiveTree read;
+  for (;;) {
+    const Result<std::string> head = read_at(file, read.bytes, recorder::kMaxHeaderBytes);
+    if (!head) return fail(head);
+    if (head->empty()) return read;
+    const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*head);
+    if (!header) return fail(header);
+    const Result<std::string> bytes = read_at(file, read.bytes, header->size());
+    if (!bytes) return fail(bytes);
+    const Result<recorder::ChunkView> chunk = recorder::check_chunk(*bytes);
+    if (!chunk) return fail(chunk);
+    read.written.add(recorder::leaf_hash(*chunk));
+    read.stored.add(recorder::stored_leaf_hash(*chunk));
+    read.archived += header->archived ? 1 : 0;
+    read.bytes += header->size();
+  }
 }
 
 std::string encode_proof(const RecordingTree& tree, const recorder::ChunkHeader& last, const recorder::Proof& proof) {

@@ -23,6 +23,16 @@ struct RecordingTree {
 //   fails  kCorrupt: what is stored is no recording
 Result<RecordingTree> read_tree(ChunkStore& chunks, const std::string& session_id, const RecordingState& state);
 
+// What lies in a file of a recording's chunks.
+struct ArchiveTree {
+  recorder::MerkleTree written;  // the tree that was signed
+  recorder::MerkleTree stored;   // the same over what lies here
+  uint64_t bytes = 0;
+  uint64_t archived = 0;  // chunks in archive form
+};
+//   fails  kCorrupt: something in it is no chunk
+Result<ArchiveTree> read_archive_tree(int file);
+
 // Chunk 0's word on whose recording it is.
 Result<recorder::Opening> read_stored_opening(ChunkStore& chunks, const std::string& session_id);
 

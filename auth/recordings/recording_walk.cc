@@ -12,7 +12,7 @@ using recorder::ChunkHeader;
 // The header at `offset` if a whole chunk of this number lies there.
 Result<ChunkHeader> whole_chunk_at(const recorder::SpoolFile& file, const std::string& session_id, uint64_t offset,
                                    uint64_t number) {
-  const Result<std::string> bytes = file.read(offset, recorder::kChunkHeaderBytes);
+  const Result<std::string> bytes = file.read(offset, recorder::kMaxHeaderBytes);
   if (!bytes) return fail(bytes);
   Result<ChunkHeader> header = recorder::parse_chunk_header(*bytes);
   if (!header) return header;
@@ -43,13 +43,14 @@ Result<RecordingState> walk_recording(const recorder::SpoolFile& file, const std
     good.bytes += header->size();
     good.chunks += 1;
     good.is_complete = header->is_final();
+    good.is_archived = good.is_archived || header->archived;
   }
   if (good.chunks > 0) {
     const Result<std::string> last = file.read(last_offset, good.bytes - last_offset);
     if (!last) return fail(last);
     if (const Result<recorder::ChunkView> checked = recorder::check_chunk(*last); !checked) {
       why = checked.error().message;
-      good = {.chunks = good.chunks - 1, .bytes = last_offset, .is_complete = false};
+      good = {.chunks = good.chunks - 1, .bytes = last_offset, .is_complete = false, .is_archived = good.is_archived};
     }
   }
   if (file.bytes() - good.bytes > recorder::kMaxChunkBytes) {

@@ -36,7 +36,10 @@ bool is_row_behind(const v1::Session& row, const RecordingState& state) {
 
 // As the node is to see it: all is here, so that it forgets its copy.
 RecordingState state_of_deleted(const v1::Session& session) {
-  return {.chunks = session.recording_chunks(), .bytes = session.recording_bytes(), .is_complete = true};
+  return {.chunks = session.recording_chunks(),
+          .bytes = session.recording_bytes(),
+          .is_complete = true,
+          .is_archived = false};
 }
 
 }  // namespace
@@ -98,6 +101,7 @@ Result<void> Recordings::check_chunk(const SessionRecord& session, const recorde
   if (chunk.header.session != uuid_bytes(id))
     return fail(Errc::kInvalid, fmt::format("it belongs to session {}", uuid_text(chunk.header.session)));
   if (chunk.header.type == recorder::ChunkType::kProof) return fail(Errc::kInvalid, "nodes prove nothing");
+  if (chunk.header.archived) return fail(Errc::kInvalid, "nodes archive nothing");
   if (chunk.header.number == 0) {
     const Result<recorder::Opening> opening = recorder::read_opening(chunk);
     if (!opening) return fail(Errc::kInvalid, opening.error().message);
@@ -188,7 +192,7 @@ Result<void> Recordings::learn_command(const SessionRecord& session, const recor
 Result<std::string> Recordings::stored_command(const std::string& session_id, const RecordingState& state) {
   uint64_t offset = 0;
   for (uint64_t number = 0; number < kCommandSearchChunks && offset < state.bytes; ++number) {
-    const Result<std::string> bytes = chunks_->read(session_id, offset, recorder::kChunkHeaderBytes);
+    const Result<std::string> bytes = chunks_->read(session_id, offset, recorder::kMaxHeaderBytes);
     if (!bytes) return fail(bytes);
     const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*bytes);
     if (!header) return fail(header);
@@ -224,7 +228,7 @@ Result<void> Recordings::finish(const SessionRecord& session, const recorder::Ev
 
 Result<std::string> Recordings::last_chunk(const std::string& session_id, const RecordingState& state) {
   for (uint64_t offset = 0;;) {
-    const Result<std::string> bytes = chunks_->read(session_id, offset, recorder::kChunkHeaderBytes);
+    const Result<std::string> bytes = chunks_->read(session_id, offset, recorder::kMaxHeaderBytes);
     if (!bytes) return fail(bytes);
     const Result<recorder::ChunkHeader> header = recorder::parse_chunk_header(*bytes);
     if (!header) return fail(header);
@@ -257,9 +261,11 @@ Result<void> Recordings::prove(const std::string& session_id, const RecordingTre
   proof.set_seal(recorder::note_text(seal));
   proof.set_cosigner(keys_->signer_certificate());
   for (uint64_t i = 0; i < leaves.size(); ++i) proof.mutable_leaves()->append(leaves.leaf(i));
-  Result<void> put = chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
-  if (put && on_sealed_) on_sealed_(session_id);
-  return put;
+  // Of one whose row alone is behind (a database restored from an older backup).
+  const Result<std::string> before = chunks_->proof(session_id);
+  const Result<recorder::Proof> proved = before && !before->empty() ? decode_proof(*before) : recorder::Proof();
+  if (proved && proved->has_archive()) *proof.mutable_archive() = proved->archive();
+  return chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
 }
 
 // Once there is a proof, the session's last checkpoint stands in it and nowhere else.
@@ -373,16 +379,6 @@ Result<std::string> Recordings::cosigned(const RecordingTree& tree, const v1::Up
   return recorder::note_text(*note);
 }
 
-Result<std::string> Recordings::read(const std::string& session_id, uint64_t offset, size_t limit_bytes) {
-  const Result<RecordingState> state = chunks_->state(session_id);
-  if (!state) return fail(state);
-  if (offset < state->bytes || !state->is_complete) return chunks_->read(session_id, offset, limit_bytes);
-  const Result<std::string> proof = chunks_->proof(session_id);
-  if (!proof) return fail(proof);
-  if (offset - state->bytes >= proof->size()) return std::string();
-  return proof->substr(offset - state->bytes, limit_bytes);
-}
-
 Result<uint64_t> Recordings::proof_bytes(const std::string& session_id) {
   const Result<std::string> proof = chunks_->proof(session_id);
   if (!proof) return fail(proof);
@@ -427,8 +423,7 @@ Result<std::string> Recordings::seal_to_timestamp(const std::string& session_id)
   if (session->session.has_deletion()) return fail(Errc::kNotFound, "the recording is deleted");
   const Result<std::string> stored = chunks_->proof(session_id);
   if (!stored || stored->empty()) return stored;
-  const Result<recorder::ChunkView> chunk = recorder::check_chunk(*stored);
-  const Result<recorder::Proof> proof = chunk ? recorder::read_proof(*chunk) : fail(chunk);
+  const Result<recorder::Proof> proof = decode_proof(*stored);
   if (!proof) return fail(proof);
   return proof->timestamp().empty() ? proof->seal() : std::string();
 }

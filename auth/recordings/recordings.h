@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -83,8 +85,34 @@ class Recordings {
   Result<void> erase_rest();
 
   Result<RecordingState> state(const std::string& session_id) { return chunks_->state(session_id); }
+  struct Part {
+    std::string bytes;
+    uint64_t layout = 0;           // in which they lie so
+    uint64_t recording_bytes = 0;  // of the whole, in this layout
+  };
   // Up to `limit_bytes` of the recording from `offset`, its proof behind it.
-  Result<std::string> read(const std::string& session_id, uint64_t offset, size_t limit_bytes);
+  //   layout  that of the part before; with offset 0 of no meaning
+  //   fails   kInvalid: the recording has been recompressed since, and how it lay before is forgotten
+  Result<Part> read(const std::string& session_id, uint64_t layout, uint64_t offset, size_t limit_bytes);
+  // Where chunk `number` lies in that layout.
+  //   expected  where it was in that of the node
+  //   fails     as read(); kNotFound: there is none
+  Result<uint64_t> offset_of(const std::string& session_id, uint64_t layout, uint64_t number, uint64_t expected);
+
+  // What became of an attempt to recompress a recording.
+  enum class Archiving {
+    kDone,
+    kLeft,    // for good: encrypted to others than auth, not sealed, or nothing would be gained
+    kNotNow,  // held, deleted, or still live
+  };
+  // Recompresses a complete recording and puts it in the place of the old one, with auth's signature over how it lies
+  // now. Takes seconds; a crash or power loss at any moment leaves one of the two, whole, and another call catches up.
+  //   fails  kCorrupt: it is not what its node has signed; nothing has changed. kUnavailable: the disk refuses, or the
+  //          process that compresses died
+  //          kClosed: given up
+  //   is_given_up  once true it ends soon; nullptr: never
+  Result<Archiving> recompress(const std::string& session_id, const std::atomic<bool>* is_given_up = nullptr);
+  void forget_replaced(std::chrono::seconds age) { chunks_->forget_replaced(age); }
   Result<StoredTail> tail(const std::string& session_id) { return chunks_->tail(session_id); }
   // Bytes of the proof; 0: there is none yet.
   Result<uint64_t> proof_bytes(const std::string& session_id);
@@ -105,7 +133,7 @@ class Recordings {
   // `on_sealed` is called with each recording that is sealed, again when the session's last checkpoint came behind its
   // last chunk; from any thread, and it must not wait. To be set before anything is uploaded.
   void watch_seals(std::function<void(const std::string& session_id)> on_sealed) { on_sealed_ = std::move(on_sealed); }
-  // An age file of it for recipients that came later; empty: there is none.
+  // It, sealed for recipients that came later; empty: there is none.
   Result<std::string> later_keys(const std::string& session_id) { return chunks_->keys(session_id); }
 
   enum class Wrapping {
@@ -139,6 +167,12 @@ class Recordings {
   Result<std::string> last_chunk(const std::string& session_id, const RecordingState& state);
   Result<void> prove(const std::string& session_id, const RecordingTree& tree);
   Result<void> change_proof(const std::string& session_id, const std::function<void(recorder::Proof&)>& change);
+  Result<UniqueFd> recompressed(const std::string& session_id, const RecordingState& state, std::string_view secret,
+                                const std::atomic<bool>* is_given_up);
+  Result<Archiving> put_archived(const SessionRecord& session, const RecordingState& before, UniqueFd file);
+  Result<void> sign_archive(const std::string& session_id, const ArchiveTree& lies);
+  Result<Archiving> note_archived(const SessionRecord& session, const RecordingState& now, uint64_t bytes_before);
+  Result<Archiving> leave_as_is(const std::string& session_id, const RecordingState& state, std::string_view why);
   Result<StoredTail> last_tail(const std::string& session_id);
   Result<std::string> cosigned(const RecordingTree& tree, const v1::UploadTailRequest& request,
                                const StoredTail& before);

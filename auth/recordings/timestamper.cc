@@ -47,17 +47,17 @@ void Timestamper::work() {
   while (!is_ending_) {
     changed_.wait(lock, [this] { return is_ending_ || !queue_.empty(); });
     if (is_ending_) return;
-    const Due due = queue_.front();
-    if (changed_.wait_until(lock, due.at, [this] { return is_ending_; })) return;
+    Due due = queue_.front();
+    if (changed_.wait_until(lock, due.at, [this] { return is_ending_.load(); })) return;
     queue_.pop_front();
     waiting_.erase(due.session_id);
     lock.unlock();
     const Result<void> stamped = stamp(due.session_id);
     lock.lock();
-    if (stamped) continue;
+    if (stamped || is_ending_) continue;
     log_.warn("recording.untimestamped", kv("session", due.session_id), kv_error(stamped.error()));
     if (waiting_.insert(due.session_id).second) queue_.push_back(due);
-    changed_.wait_for(lock, kRetry, [this] { return is_ending_; });
+    changed_.wait_for(lock, kRetry, [this] { return is_ending_.load(); });
   }
 }
 
@@ -67,7 +67,7 @@ Result<void> Timestamper::stamp(const std::string& session_id) {
   if (!seal) return fail(seal);
   if (seal->empty()) return {};
   const Result<std::string> response =
-      run_command(command_, recorder::timestamp_query(*seal), recorder::kMaxTimestampBytes, kPatience);
+      run_command(command_, recorder::timestamp_query(*seal), recorder::kMaxTimestampBytes, kPatience, &is_ending_);
   if (!response) return fail(response);
   if (const Result<int64_t> time = recorder::read_timestamp(*response, *seal); !time) return fail(time);
   return recordings_->add_timestamp(session_id, *seal, *response);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -42,7 +43,7 @@ class Timestamper {
   };
   std::deque<Due> queue_;          // in the order in which they are due
   std::set<std::string> waiting_;  // those in the queue
-  bool is_ending_ = false;
+  std::atomic<bool> is_ending_ = false;
   std::thread thread_;  // none without a command
 };
 

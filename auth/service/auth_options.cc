@@ -18,15 +18,17 @@ void AuthOptions::declare(Options& table) {
   table.add("host_certificate_lifetime", &lifetimes.host,
             "How long the certificate of a node or proxy lasts; they renew it at half of it");
   table.add("token_lifetime", &lifetimes.token, "How long a join token is valid unless it says otherwise");
-  table.add(
-      "recording_recipients", &recording_recipients,
-      "Who can decrypt recordings, separated by commas: cluster (this service) and age public keys. Without cluster "
-      "nobody here can show or search them");
+  table.add("recording_recipients", &recording_recipients,
+            "Who can decrypt recordings, separated by commas: cluster (this service), age public keys, and paths of "
+            "certificates or public keys in PEM (P-256, RSA). Without cluster nobody here can show or search them");
   table.add(
       "timestamp_command", &timestamp_command,
       "Command that brings the query of a recording's timestamp (RFC 3161, DER) from standard input to a timestamp "
       "authority, and its response to standard output: curl -sSf -H 'Content-Type: application/timestamp-query' "
       "--data-binary @- https://…; empty: recordings have no timestamps but the cluster's own");
+  table.add("recompress_after", &recompress_after,
+            "How long after a session's end its recording is recompressed in the background, to some three quarters of "
+            "its size; 0 = never. See docs/keeping.md");
   table.add("log_level", &log_level, "debug, info, warn or error");
 }
 

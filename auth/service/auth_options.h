@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct AuthOptions {
   Lifetimes lifetimes;
   std::string recording_recipients = "cluster";
   std::string timestamp_command;
+  std::chrono::seconds recompress_after = std::chrono::hours(1);
   std::string log_level = "info";
 
   // Derived by check().

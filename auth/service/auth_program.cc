@@ -15,6 +15,7 @@
 #include "auth/recordings/derivations.h"
 #include "auth/recordings/directory_chunk_store.h"
 #include "auth/recordings/timestamper.h"
+#include "auth/recordings/recompressions.h"
 #include "auth/service/auth_options.h"
 #include "auth/service/auth_server.h"
 #include "auth/service/data_directory.h"
@@ -85,6 +86,7 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   Recordings recordings(store, chunks, *derived, &*keys, clock, log);
   if (Result<void> reconciled = recordings.reconcile(); !reconciled) return fail(reconciled, "recordings");
   Derivations derivations(*derived, chunks, &recordings, log);
+  const Recompressions recompressions(store, &recordings, clock, options.recompress_after, log);
   Enrolment enrolment(store, &issuer, clock, log);
   Retention retention(store, &recordings, clock, log);
   Service service(store, &recordings, &*keys, &issuer, &enrolment, &retention, &derivations, options.data_dir, clock,

@@ -139,7 +139,10 @@ Service::Answer Service::find_moment(const Subject& caller, const v1::FindMoment
   found.set_found(true);
   found.set_at_ns((*moment)->at_ns);
   found.set_chunk((*moment)->chunk);
-  found.set_offset((*moment)->offset);
+  const Result<uint64_t> offset =
+      recordings_->offset_of(session->id(), request.layout(), (*moment)->chunk, (*moment)->offset);
+  if (!offset) return fail(offset);
+  found.set_offset(*offset);
   found.set_keyframe(std::move((*moment)->keyframe));
   return response;
 }

@@ -259,17 +259,18 @@ Service::Answer Service::read_recording(const Subject& caller, const v1::ReadRec
   if (!stored) return fail(stored);
   if (stored->is_complete && (request.offset() == 0 || request.offset() == stored->bytes)) add_audit_inclusion(id);
   const size_t limit = request.limit() == 0 ? kDefaultReadBytes : std::min(request.limit(), kMaxReadBytes);
-  Result<std::string> bytes = recordings_->read(id, request.offset(), limit);
-  if (!bytes) return fail(bytes);
+  Result<Recordings::Part> part = recordings_->read(id, request.layout(), request.offset(), limit);
+  if (!part) return fail(part);
   const Result<RecordingState> state = recordings_->state(id);
   if (!state) return fail(state);
   v1::Response response;
   v1::ReadRecordingResponse& read = *response.mutable_read_recording();
   read.set_session_id(id);
-  read.set_data(std::move(*bytes));
+  read.set_data(std::move(part->bytes));
+  read.set_layout(part->layout);
   const Result<uint64_t> proof_bytes = state->is_complete ? recordings_->proof_bytes(id) : Result<uint64_t>(0);
   if (!proof_bytes) return fail(proof_bytes);
-  read.set_size(state->bytes + *proof_bytes);
+  read.set_size((state->is_complete ? part->recording_bytes : state->bytes) + *proof_bytes);
   // Of a node that was removed nothing more can come, complete or not.
   read.set_complete(state->is_complete || session.end_wall_s() != 0);
   if (request.offset() == 0) {

@@ -146,6 +146,14 @@ const std::vector<Migration>& all() {
                 users TEXT NOT NULL,
                 keep_s BIGINT NOT NULL))",
        }},
+      {6,
+       "which recordings have been recompressed",
+       {
+           // 1: done, or looked at and left as it is.
+           "ALTER TABLE sessions ADD COLUMN is_archived INTEGER NOT NULL DEFAULT 0",
+           "CREATE INDEX sessions_unarchived ON sessions (end_wall_s) WHERE is_archived = 0 AND is_complete = 1 AND "
+           "deleted_wall_s = 0 AND hold_wall_s = 0",
+       }},
   };
   return list;
 }

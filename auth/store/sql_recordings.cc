@@ -97,6 +97,29 @@ Result<void> SqlStore::set_keys_for(const std::string& id, const std::string& re
   });
 }
 
+Result<std::vector<std::string>> SqlStore::unarchived_recordings(int64_t ended_by_wall_s, uint32_t limit) {
+  return sql_->read([&](soci::session& sql) -> Result<std::vector<std::string>> {
+    SqlQuery query("SELECT id FROM sessions");
+    // In the words of the index sessions_unarchived.
+    query.where("is_archived = 0 AND is_complete = 1 AND deleted_wall_s = 0 AND hold_wall_s = 0");
+    query.where("end_wall_s <= ?", {static_cast<long long>(ended_by_wall_s)});
+    query.finish("ORDER BY end_wall_s LIMIT ?", {static_cast<long long>(limit)});
+    return select_ids(sql, std::move(query));
+  });
+}
+
+Result<void> SqlStore::set_archived(const std::string& id, uint64_t bytes, const Events& events) {
+  return sql_->write([&](soci::session& sql) -> Result<void> {
+    const Result<v1::Session> session = kept_session(sql, id);
+    if (!session) return fail(session);
+    const auto stored = static_cast<long long>(bytes);
+    sql << "UPDATE sessions SET is_archived = 1, recording_bytes = :bytes WHERE id = :id", soci::use(stored),
+        soci::use(id);
+    insert_events(sql, events);
+    return {};
+  });
+}
+
 Result<std::vector<std::string>> SqlStore::deleted_recordings() {
   return sql_->read([&](soci::session& sql) -> Result<std::vector<std::string>> {
     SqlQuery query("SELECT id FROM sessions");

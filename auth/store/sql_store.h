@@ -54,6 +54,8 @@ class SqlStore final : public Store {
   Result<void> delete_recording(const Tombstone& tombstone, const Events& events) override;
   Result<std::vector<std::string>> deleted_recordings() override;
   Result<void> set_keys_for(const std::string& id, const std::string& recipients) override;
+  Result<std::vector<std::string>> unarchived_recordings(int64_t ended_by_wall_s, uint32_t limit) override;
+  Result<void> set_archived(const std::string& id, uint64_t bytes, const Events& events) override;
   Result<void> put_retention_rule(const v1::RetentionRule& rule, const Events& events) override;
   Result<std::vector<v1::RetentionRule>> list_retention_rules() override;
   Result<void> delete_retention_rule(const std::string& name, const Events& events) override;

@@ -101,6 +101,10 @@ class Store {
   virtual Result<void> delete_recording(const Tombstone& tombstone, const Events& events) = 0;
   virtual Result<std::vector<std::string>> deleted_recordings() = 0;
   virtual Result<void> set_keys_for(const std::string& id, const std::string& recipients) = 0;
+  // Complete, not held, ended by then, and not marked by set_archived(); those that ended first, first.
+  virtual Result<std::vector<std::string>> unarchived_recordings(int64_t ended_by_wall_s, uint32_t limit) = 0;
+  // It has been recompressed and has so many bytes now, or is to be left as it is.
+  virtual Result<void> set_archived(const std::string& id, uint64_t bytes, const Events& events) = 0;
 
   virtual Result<void> put_retention_rule(const v1::RetentionRule& rule, const Events& events) = 0;
   virtual Result<std::vector<v1::RetentionRule>> list_retention_rules() = 0;  // by name

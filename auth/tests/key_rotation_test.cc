@@ -12,14 +12,14 @@ using testing::SizeIs;
 // Recordings whose secrets are sealed as a node seals them; what they hold lies open, which nobody here looks at.
 class KeyRotation : public testing::Test {
  protected:
-  std::vector<recorder::AgeRecipient> recipients_now() {
-    std::vector<recorder::AgeRecipient> parsed;
+  std::vector<recorder::Recipient> recipients_now() {
+    std::vector<recorder::Recipient> parsed;
     for (const std::string& text : archive_.keys->recipients())
-      parsed.push_back(recorder::AgeRecipient::parse(text).value());
+      parsed.push_back(recorder::parse_recipient(text).value());
     return parsed;
   }
   // A session of now, to whoever it is to be encrypted to.
-  std::string begin(std::vector<recorder::AgeRecipient> recipients) {
+  std::string begin(std::vector<recorder::Recipient> recipients) {
     archive_.recording = archive_.authorized();
     const auto keys = recorder::RecordingKeys::make(std::move(recipients));
     archive_.recording.sealed_secret = keys.sealed_secret();
@@ -60,8 +60,8 @@ class KeyRotation : public testing::Test {
     request.mutable_read_recording()->set_session_id(session);
     return archive_.as_root(request).read_recording();
   }
-  static Result<std::string> opened(const std::string& age_file, const recorder::AgeIdentity& identity) {
-    const Result<recorder::RecordingKeys> keys = recorder::open_secret(age_file, std::span(&identity, 1));
+  static Result<std::string> opened(const std::string& sealed, const recorder::Identity& identity) {
+    const Result<recorder::RecordingKeys> keys = recorder::open_secret(sealed, std::span(&identity, 1));
     if (!keys) return fail(keys);
     return std::string(keys->secret());
   }
@@ -91,9 +91,9 @@ TEST_F(KeyRotation, EncryptsWhatComesToTheNewKeyAndReadsWhatIsThere) {
 TEST_F(KeyRotation, GivesRecordingsToWhoCameLaterWithoutTouchingThem) {
   const std::string secret = record();
   const std::string before = read_file(archive_.file(), 1 << 20).value();
-  const auto auditor = recorder::AgeIdentity::generate();
+  const recorder::Identity auditor = recorder::AgeIdentity::generate();
   EXPECT_EQ(read(id()).keys(), "");
-  restart({"cluster", auditor.recipient().text()});
+  restart({"cluster", recipient_text(recipient_of(auditor))});
   const v1::RewrapRecordingsResponse first = rewrap().rewrap_recordings();
   EXPECT_EQ(first.wrapped(), 1U);
   EXPECT_EQ(read_file(archive_.file(), 1 << 20).value(), before);
@@ -104,12 +104,51 @@ TEST_F(KeyRotation, GivesRecordingsToWhoCameLaterWithoutTouchingThem) {
   EXPECT_EQ(second.wrapped(), 0U) << "once";
   EXPECT_EQ(second.unchanged(), 2U) << "and the session of which nothing has come";
   ASSERT_THAT(archive_.audit("keys.rewrap"), SizeIs(1));
-  EXPECT_THAT(archive_.audit("keys.rewrap")[0].fields().at("recipients"), HasSubstr(auditor.recipient().text()));
+  EXPECT_THAT(archive_.audit("keys.rewrap")[0].fields().at("recipients"),
+              HasSubstr(recipient_text(recipient_of(auditor))));
+}
+
+// An auditor of each kind, of whom one comes by a PEM file.
+TEST_F(KeyRotation, GivesRecordingsToHoldersOfCertificates) {
+  const std::string secret = record();
+  const recorder::Identity age = recorder::AgeIdentity::generate();
+  const recorder::Identity cms = recorder::CmsIdentity::generate();
+  const std::string text = recipient_text(recipient_of(cms));
+  const std::string pem = archive_.folder.path() / "auditor.pem";
+  ASSERT_TRUE(write_file_atomically(
+      pem, "-----BEGIN PUBLIC KEY-----\n" + text.substr(4) + "\n-----END PUBLIC KEY-----\n", 0644));
+  restart({"cluster", pem, recipient_text(recipient_of(age))});
+  EXPECT_THAT(archive_.keys->recipients(), testing::Contains(text));
+  EXPECT_EQ(rewrap().rewrap_recordings().wrapped(), 1U);
+  const std::string keys = read(id()).keys();
+  EXPECT_EQ(opened(keys, age).value(), secret);
+  EXPECT_EQ(opened(keys, cms).value(), secret);
+  EXPECT_EQ(code_of(opened(keys, recorder::CmsIdentity::generate())), Errc::kDenied);
+  ASSERT_TRUE(rotate().has_rotate_recording_key());
+  const std::string next = record();
+  EXPECT_EQ(read(id()).secret(), next) << "auth among them";
+  EXPECT_EQ(opened(archive_.recording.sealed_secret, cms).value(), next);
+  restart({text});
+  const std::string locked = record();
+  EXPECT_EQ(read(id()).secret(), "") << "auth is not among them";
+  EXPECT_EQ(opened(archive_.recording.sealed_secret, cms).value(), locked);
+}
+
+TEST_F(KeyRotation, SaysWhatIsNoRecipient) {
+  const std::string junk = archive_.folder.path() / "junk.pem";
+  ASSERT_TRUE(write_file_atomically(junk, "nothing", 0644));
+  for (const std::string& wrong :
+       {junk, std::string("/nowhere/auditor.pem"), std::string("cms:AAAA"), std::string("bob")}) {
+    const auto keys = ClusterKeys::open(archive_.folder.path() / "ca", "test", {"cluster", wrong});
+    ASSERT_FALSE(keys) << wrong;
+    EXPECT_EQ(code_of(keys), Errc::kInvalid);
+    EXPECT_THAT(keys.error().message, HasSubstr(wrong));
+  }
 }
 
 TEST_F(KeyRotation, LeavesWhatOthersAreToRead) {
-  const auto auditor = recorder::AgeIdentity::generate();
-  restart({auditor.recipient().text()});
+  const recorder::Identity auditor = recorder::AgeIdentity::generate();
+  restart({recipient_text(recipient_of(auditor))});
   record();
   restart({"cluster"});
   const v1::RewrapRecordingsResponse answer = rewrap().rewrap_recordings();
@@ -172,8 +211,8 @@ TEST_F(KeyRotation, WaitsForWhatIsStillToCome) {
 TEST_F(KeyRotation, ForgetsForAuditorsWhatAuthIsNoLongerToRead) {
   archive_.clock.advance_s(31 * 86'400);
   const std::string secret = record();
-  const auto auditor = recorder::AgeIdentity::generate();
-  restart({auditor.recipient().text()});
+  const recorder::Identity auditor = recorder::AgeIdentity::generate();
+  restart({recipient_text(recipient_of(auditor))});
   ASSERT_TRUE(rotate().has_rotate_recording_key());
   EXPECT_TRUE(drop().has_error());
   EXPECT_EQ(rewrap().rewrap_recordings().wrapped(), 1U);

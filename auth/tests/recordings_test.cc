@@ -285,13 +285,13 @@ TEST_F(Upload, IsReadInSlicesUpToWhatIsDurable) {
   const std::string& id = archive_.recording.session_id;
   std::string read;
   for (;;) {
-    const std::string slice = archive_.recordings->read(id, read.size(), 7).value();
+    const std::string slice = archive_.recordings->read(id, 0, read.size(), 7).value().bytes;
     if (slice.empty()) break;
     read += slice;
   }
   EXPECT_EQ(read, chunks[0] + chunks[1]);
-  EXPECT_EQ(archive_.recordings->read(id, UINT64_MAX, 7).value(), "");
-  EXPECT_EQ(archive_.recordings->read(random_uuid(), 0, 7).value(), "");
+  EXPECT_EQ(archive_.recordings->read(id, 0, UINT64_MAX, 7).value().bytes, "");
+  EXPECT_EQ(archive_.recordings->read(random_uuid(), 0, 0, 7).value().bytes, "");
 }
 
 }  // namespace

@@ -359,6 +359,27 @@ TEST_P(StoreConformance, KeepsWhomARecordingIsEncryptedTo) {
   EXPECT_EQ(store_->find_session(record.session.id())->keys_for, "age1c");
 }
 
+TEST_P(StoreConformance, KnowsWhatIsToBeRecompressed) {
+  std::vector<std::string> ids;
+  for (int64_t i = 0; i < 4; ++i) {
+    ids.push_back(add_session(i + 1, "alice", "n1").session.id());
+    ASSERT_TRUE(store_->begin_session(ids.back(), 1, ""));
+    if (i == 3) break;  // live
+    ASSERT_TRUE(store_->end_session(ids.back(), {.end_wall_s = 30 - i * 10, .bytes = 1000, .chunks = 3}, {}));
+  }
+  EXPECT_EQ(store_->unarchived_recordings(30, 10).value(), (std::vector<std::string>{ids[2], ids[1], ids[0]}))
+      << "those that ended first, first";
+  EXPECT_EQ(store_->unarchived_recordings(20, 10).value(), (std::vector<std::string>{ids[2], ids[1]}));
+  EXPECT_EQ(store_->unarchived_recordings(30, 1).value(), std::vector<std::string>{ids[2]});
+  ASSERT_TRUE(store_->set_archived(ids[2], 800, {}));
+  v1::Hold hold;
+  hold.set_since_wall_s(1);
+  ASSERT_TRUE(store_->hold_recording(ids[1], hold, {}));
+  reopen();
+  EXPECT_EQ(store_->unarchived_recordings(30, 10).value(), std::vector<std::string>{ids[0]});
+  EXPECT_EQ(store_->find_session(ids[2])->session.recording_bytes(), 800u);
+}
+
 TEST_P(StoreConformance, KeepsARetentionRuleWithAllItSays) {
   v1::RetentionRule rule;
   rule.set_name("prod");

@@ -36,6 +36,7 @@ Result<std::unique_ptr<AuthSource>> AuthSource::open(Open open_auth, std::string
       source->ask(request, auth::v1::Response::kReadRecording, std::chrono::milliseconds(0));
   if (!first) return fail(first);
   source->session_ = first->read_recording().session_id();
+  source->layout_ = first->read_recording().layout();
   source->secret_ = first->read_recording().secret();
   source->later_keys_ = first->read_recording().keys();
   return source;
@@ -51,6 +52,7 @@ Result<RecordingSource::Piece> AuthSource::read(const ReadPlace& from, size_t li
   auth::v1::Request request = read_request();
   auth::v1::ReadRecordingRequest& wanted = *request.mutable_read_recording();
   wanted.set_offset(from.offset);
+  wanted.set_layout(layout_);
   wanted.set_limit(static_cast<uint32_t>(std::min(limit_bytes, kMaxPieceBytes)));
   wanted.set_tail_chunk(from.tail_chunk);
   wanted.set_tail_offset(from.tail_bytes);
@@ -58,6 +60,7 @@ Result<RecordingSource::Piece> AuthSource::read(const ReadPlace& from, size_t li
   Result<auth::v1::Response> response = ask_again(request, auth::v1::Response::kReadRecording, wait);
   if (!response) return fail(response);
   auth::v1::ReadRecordingResponse& read = *response->mutable_read_recording();
+  layout_ = read.layout();
   if (!read.secret().empty()) secret_ = read.secret();
   if (!read.keys().empty()) later_keys_ = read.keys();
   return Piece{.bytes = std::move(*read.mutable_data()),
@@ -72,6 +75,7 @@ Result<std::optional<recorder::Moment>> AuthSource::find(uint64_t at_ns, recorde
   auth::v1::FindMomentRequest& wanted = *request.mutable_find_moment();
   wanted.set_session_id(session_);
   wanted.set_at_ns(at_ns);
+  wanted.set_layout(layout_);
   if (step == recorder::Step::kNextCommand) wanted.set_step(auth::v1::FindMomentRequest::STEP_NEXT_COMMAND);
   if (step == recorder::Step::kPreviousCommand) wanted.set_step(auth::v1::FindMomentRequest::STEP_PREVIOUS_COMMAND);
   Result<auth::v1::Response> response =

@@ -43,7 +43,8 @@ class AuthSource final : public RecordingSource {
   std::string session_;
   Reading reading_;
   recorder::Unlock unlock_;
-  std::string secret_;  // as auth gave it; empty: it has none
+  uint64_t layout_ = 0;  // of the bytes that were read last
+  std::string secret_;   // as auth gave it; empty: it has none
   std::string later_keys_;
   std::optional<AuthSession> auth_;  // opened when it is needed
 };

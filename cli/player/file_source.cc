@@ -60,7 +60,7 @@ Result<void> FileSource::add_tail(const ReadPlace& from, Piece& piece) const {
 }
 
 std::string FileSource::later_keys() const {
-  return read_file(path_.string() + ".keys", recorder::kMaxAgeHeaderBytes).value_or("");
+  return read_file(path_.string() + ".keys", recorder::kMaxSealedBytes).value_or("");
 }
 
 // Another file, or the same one changed.

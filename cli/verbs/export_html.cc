@@ -7,7 +7,7 @@
 #include "cli/print/json.h"
 #include "cli/print/plain_text.h"
 #include "cli/verbs/verdict.h"
-#include "recorder/html/html_export.h"
+#include "recorder/html/page_process.h"
 #include "web/page.h"
 
 namespace cairn::cli {
@@ -51,6 +51,12 @@ Json integrity_checks(const Verification& integrity) {
   if (integrity.sealed_wall_s) {
     checks.push_back(check(
         "ok", fmt::format("auth sealed the whole at {}; root {}", utc(*integrity.sealed_wall_s), integrity.root)));
+  }
+  if (integrity.timestamp_wall_s) {
+    checks.push_back(
+        check(integrity.is_timestamp_checked ? "ok" : "unknown",
+              fmt::format("a timestamp authority had seen the seal at {}{}", format_utc(*integrity.timestamp_wall_s),
+                          integrity.is_timestamp_checked ? "" : "; its signature was not checked here")));
   }
   if (integrity.audit) {
     checks.push_back(check(
@@ -206,15 +212,19 @@ Result<std::string> html_of(const Context& context, RecordingSource& source, con
                             std::optional<uint32_t> channel) {
   const Result<Believed> believed = trust_of(context, trust);
   if (!believed) return fail(believed);
-  recorder::HtmlExport page(channel);
+  Result<recorder::PageProcess> page = recorder::PageProcess::start({.channel = channel});
+  if (!page) return fail(page, "the sandbox");
   const Result<Verdict> verdict =
-      read_whole(source, believed->trust, [&page](const recorder::Event& event) { return page.add(event); });
+      read_whole(source, believed->trust, [&page](const recorder::Event& event) { return page->add(event); });
   if (!verdict) return fail(verdict);
   if (verdict->is_locked)
     return fail(Errc::kDenied, source.name() +
-                                   " is encrypted, and no key for it is at hand; give the file of an age "
+                                   " is encrypted, and no key for it is at hand; give the file of an "
                                    "identity that may read it: --identity FILE");
-  return page.finish(web::recording_page(), about(context, *verdict, source.name(), believed->origin));
+  const Result<recorder::PageParts> parts = page->finish();
+  if (!parts) return fail(parts);
+  return recorder::assemble_page(web::recording_page(), about(context, *verdict, source.name(), believed->origin),
+                                 *parts);
 }
 
 }  // namespace cairn::cli

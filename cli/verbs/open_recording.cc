@@ -27,7 +27,7 @@ Result<Keys> by_identity(const Opening& opening, const std::string& file) {
   Result<std::string> text = read_private_file(file, kMaxIdentityBytes);
   if (!text) return fail(text);
   const recorder::Secret secret(std::move(*text));
-  const Result<std::vector<recorder::AgeIdentity>> identities = recorder::parse_identities(secret.view());
+  const Result<std::vector<recorder::Identity>> identities = recorder::parse_identities(secret.view());
   if (!identities) return fail(identities, file);
   Result<recorder::RecordingKeys> keys = recorder::open_secret(opening.sealed_secret(), *identities);
   if (!keys) return fail(keys, fmt::format("{} does not open the recording", file));
@@ -36,7 +36,7 @@ Result<Keys> by_identity(const Opening& opening, const std::string& file) {
 
 Failure locked(std::string_view why) {
   return fail(Errc::kDenied,
-              fmt::format("the recording is encrypted, and {}; give the file of an age identity that may read it: "
+              fmt::format("the recording is encrypted, and {}; give the file of an identity that may read it: "
                           "--identity FILE",
                           why));
 }
@@ -85,7 +85,8 @@ Result<LocalDerivation> local_derivation(const Context& context) {
 
 void add_identity(CLI::App* verb, std::string& identity_file) {
   verb->add_option("--identity", identity_file,
-                   "file of an age identity (age-keygen) that the recording is encrypted to; without it auth is asked");
+                   "file of an identity that the recording is encrypted to: of age-keygen, or a private key in PEM; "
+                   "without it auth is asked");
 }
 
 }  // namespace cairn::cli

@@ -39,11 +39,14 @@ nlohmann::ordered_json integrity_json(const recorder::Verification& integrity) {
                                 {"root", integrity.root},
                                 {"timestamp_wall_s", nullptr},
                                 {"timestamp_checked", integrity.is_timestamp_checked},
+                                {"archived_chunks", integrity.archived_chunks},
+                                {"archived_wall_s", nullptr},
                                 {"audit_event", nullptr},
                                 {"audit_events", nullptr}};
   if (integrity.bad_chunk) object["bad_chunk"] = *integrity.bad_chunk;
   if (integrity.bad_offset) object["bad_offset"] = *integrity.bad_offset;
   if (integrity.cosigned_wall_s) object["cosigned_wall_s"] = *integrity.cosigned_wall_s;
+  if (integrity.archived_wall_s) object["archived_wall_s"] = *integrity.archived_wall_s;
   if (integrity.sealed_wall_s) object["sealed_wall_s"] = *integrity.sealed_wall_s;
   if (integrity.timestamp_wall_s) object["timestamp_wall_s"] = *integrity.timestamp_wall_s;
   if (integrity.audit) {
@@ -69,6 +72,10 @@ std::string integrity_text(const recorder::Verification& integrity) {
                         integrity.is_timestamp_checked
                             ? ", signed by an authority that is trusted"
                             : ", whose signature was not checked: --timestamp-authorities FILE checks it");
+  }
+  if (integrity.archived_chunks > 0 && integrity.archived_wall_s) {
+    text += fmt::format("recompressed      {} chunks by auth {}, which has signed how they lie now\n",
+                        integrity.archived_chunks, format_utc(static_cast<int64_t>(*integrity.archived_wall_s)));
   }
   if (integrity.audit) {
     text += fmt::format("in the audit log  event {} of {}, as signed by auth {}\n", integrity.audit->event,

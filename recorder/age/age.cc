@@ -77,6 +77,18 @@ Result<void> check_mac(const AgeHeader& header, std::string_view file_key) {
   return fail(Errc::kCorrupt, "age header: altered, or made with another key");
 }
 
+void append_payload(std::string& file, std::string_view plaintext, std::string_view file_key) {
+  const std::string nonce = random_bytes(kPayloadNonceBytes);
+  file += nonce;
+  const Secret key = hkdf_sha256(file_key, nonce, "payload", kKeyBytes);
+  uint64_t counter = 0;
+  do {
+    const std::string_view piece = plaintext.substr(0, kAgeStreamBytes);
+    plaintext.remove_prefix(piece.size());
+    file += aead_seal(Cipher::kChaCha20Poly1305, key.view(), stream_nonce(counter++, plaintext.empty()), piece);
+  } while (!plaintext.empty());
+}
+
 }  // namespace
 
 Result<AgeRecipient> AgeRecipient::parse(std::string_view text) {
@@ -107,7 +119,7 @@ Secret AgeIdentity::text() const {
   return Secret(std::move(text));
 }
 
-Result<std::vector<AgeIdentity>> parse_identities(std::string_view file) {
+Result<std::vector<AgeIdentity>> parse_age_identities(std::string_view file) {
   std::vector<AgeIdentity> identities;
   size_t number = 0;
   for (size_t at = 0; at < file.size();) {
@@ -132,17 +144,18 @@ std::string age_encrypt(std::string_view plaintext, std::string_view file_key,
   std::string text = age_header_text(stanzas);
   const std::string mac = header_mac(file_key, text);
   std::string file = finish_age_header(std::move(text), mac);
-  const std::string nonce = random_bytes(kPayloadNonceBytes);
   file.reserve(age_size(plaintext.size(), recipients.size()));
-  file += nonce;
-  const Secret key = hkdf_sha256(file_key, nonce, "payload", kKeyBytes);
-  uint64_t counter = 0;
-  do {
-    const std::string_view piece = plaintext.substr(0, kAgeStreamBytes);
-    plaintext.remove_prefix(piece.size());
-    file += aead_seal(Cipher::kChaCha20Poly1305, key.view(), stream_nonce(counter++, plaintext.empty()), piece);
-  } while (!plaintext.empty());
+  append_payload(file, plaintext, file_key);
   return file;
+}
+
+Result<std::string> age_encrypt_again(std::string_view file, std::string_view plaintext, std::string_view file_key) {
+  const Result<AgeHeader> header = parse_age_header(file);
+  if (!header) return fail(header);
+  if (Result<void> whole = check_mac(*header, file_key); !whole) return fail(whole);
+  std::string again(file.substr(0, header->bytes));
+  append_payload(again, plaintext, file_key);
+  return again;
 }
 
 size_t age_size(size_t plaintext_bytes, size_t recipients) {
@@ -204,7 +217,8 @@ std::string age_decrypt_torn(std::string_view file, size_t whole_bytes, std::str
   std::string plaintext;
   for (uint64_t counter = 0; !payload.empty(); ++counter) {
     const std::string_view piece = payload.substr(0, kAgeStreamBytes);
-    plaintext += chacha20(key.view(), stream_nonce(counter, left <= kAgeStreamBytes + kTagBytes), piece);
+    plaintext += decrypt_unproved(Cipher::kChaCha20Poly1305, key.view(),
+                                  stream_nonce(counter, left <= kAgeStreamBytes + kTagBytes), piece);
     left -= std::min(left, kAgeStreamBytes + kTagBytes);
     payload.remove_prefix(std::min(payload.size(), kAgeStreamBytes + kTagBytes));
   }

@@ -55,14 +55,18 @@ class AgeIdentity {
 // The identities of a file as age-keygen(1) writes it: one in a line, empty lines and those that begin with '#'
 // skipped.
 //   fails  kInvalid: a line is no identity, or there is none; the sentence names the line
-Result<std::vector<AgeIdentity>> parse_identities(std::string_view file);
+Result<std::vector<AgeIdentity>> parse_age_identities(std::string_view file);
 
 // A whole age file.
 //   file_key    kAgeFileKeyBytes that encrypt this file alone
 //   recipients  at least one
 std::string age_encrypt(std::string_view plaintext, std::string_view file_key,
                         std::span<const AgeRecipient> recipients);
-// How long that will be.
+// Another plaintext under the header of `file`: for the same recipients, by the same file key. No key meets a nonce
+// twice: the payload's key follows from the file key and 16 bytes that are drawn anew.
+//   fails  as age_decrypt
+Result<std::string> age_encrypt_again(std::string_view file, std::string_view plaintext, std::string_view file_key);
+// How long age_encrypt's will be.
 size_t age_size(size_t plaintext_bytes, size_t recipients);
 
 // The file key, by whichever identity fits.

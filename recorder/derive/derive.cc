@@ -1,6 +1,9 @@
 #include "recorder/derive/derive.h"
 
+#include <unistd.h>
+
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,7 +19,7 @@ namespace {
 
 // One whole chunk; nullopt where there is none, or not yet.
 Result<std::optional<std::string>> chunk_at(int fd, uint64_t offset) {
-  const Result<std::string> start = read_at(fd, offset, kChunkHeaderBytes);
+  const Result<std::string> start = read_at(fd, offset, kMaxHeaderBytes);
   if (!start) return fail(start);
   const Result<ChunkHeader> header = parse_chunk_header(*start);
   if (!header || header->type == ChunkType::kProof) return std::optional<std::string>();
@@ -24,6 +27,25 @@ Result<std::optional<std::string>> chunk_at(int fd, uint64_t offset) {
   if (!chunk) return fail(chunk);
   if (chunk->size() < header->size()) return std::optional<std::string>();
   return std::optional(std::move(*chunk));
+}
+
+// Where the chunk of that number lies: where it was, unless the recording has been recompressed since.
+Result<uint64_t> find_chunk(int fd, uint64_t number, uint64_t expected_offset) {
+  const auto header_at = [fd](uint64_t offset) -> Result<ChunkHeader> {
+    const Result<std::string> head = read_at(fd, offset, kMaxHeaderBytes);
+    return head ? parse_chunk_header(*head) : fail(head);
+  };
+  const off_t file_end = ::lseek(fd, 0, SEEK_END);
+  if (file_end < 0) return fail_errno("size of the recording");
+  const Result<ChunkHeader> there = header_at(expected_offset);
+  if (expected_offset == static_cast<uint64_t>(file_end) || (there && there->number == number)) return expected_offset;
+  for (uint64_t offset = 0; offset < static_cast<uint64_t>(file_end);) {
+    const Result<ChunkHeader> header = header_at(offset);
+    if (!header) break;
+    if (header->number == number) return offset;
+    offset += header->size();
+  }
+  return expected_offset;
 }
 
 class Derivation {
@@ -72,7 +94,9 @@ class Derivation {
     if (!before) return fail(before);
     deriver_ = std::move(*before);
     next_ = last.next_chunk;
-    offset_ = last.next_offset;
+    const Result<uint64_t> offset = find_chunk(job_.recording.get(), next_, last.next_offset);
+    if (!offset) return fail(offset);
+    offset_ = *offset;
     decoder_.jump(next_, offset_);
     return {};
   }

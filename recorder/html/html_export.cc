@@ -14,11 +14,6 @@ namespace {
 constexpr size_t kActivityColumns = 600;
 constexpr size_t kMaxSubsystems = 1024;
 
-// The type keeps a browser from looking into it.
-std::string element(std::string_view id, std::string_view packed_data) {
-  return fmt::format("<script type=\"application/gzip\" id=\"{}\">{}</script>\n", id, packed_data);
-}
-
 Failure too_large(std::string_view what) {
   return fail(
       Errc::kTooLarge,
@@ -94,28 +89,25 @@ Result<void> HtmlExport::add(const Event& event) {
   return {};
 }
 
-std::string HtmlExport::index(const TerminalSegments::Made& made, std::string_view about) const {
+std::string HtmlExport::index(const TerminalSegments::Made& made) const {
   const auto segment = [](const TerminalSegments::Segment& each) {
     return fmt::format("[{},{},{}]", each.at_ms, each.columns, each.rows);
   };
   return fmt::format(
-      "{{\"about\":{},\"duration\":{},\"segments\":{},\"activity\":{},\"outputs\":{},\"hidden_bytes\":{},"
+      "{{\"duration\":{},\"segments\":{},\"activity\":{},\"outputs\":{},\"hidden_bytes\":{},"
       "\"are_lines_cut\":{}}}",
-      about, last_ms_, column(made.segments, segment), activity_json(made.outputs, last_ms_), times(made.outputs),
+      last_ms_, column(made.segments, segment), activity_json(made.outputs, last_ms_), times(made.outputs),
       hidden_bytes_, made.are_lines_cut);
 }
 
-std::string HtmlExport::finish(std::string_view page, std::string_view about) {
-  const TerminalSegments::Made made = terminal_.finish();
-  std::string data = element("index", packed(index(made, about)));
-  data += element("events", packed(events_json(events_.events())));
-  data += element("lines", packed(lines_json(made.lines)));
-  for (size_t i = 0; i < made.segments.size(); ++i)
-    data += element(fmt::format("segment-{}", i), made.segments[i].json);
-  std::string file(page);
-  const size_t mark = file.find(kDataMark);
-  file.replace(mark, kDataMark.size(), data);
-  return file;
+PageParts HtmlExport::finish() {
+  TerminalSegments::Made made = terminal_.finish();
+  PageParts parts{.index = packed(index(made)),
+                  .events = packed(events_json(events_.events())),
+                  .lines = packed(lines_json(made.lines)),
+                  .segments = {}};
+  for (TerminalSegments::Segment& segment : made.segments) parts.segments.push_back(std::move(segment.json));
+  return parts;
 }
 
 }  // namespace cairn::recorder

@@ -9,13 +9,13 @@
 
 #include "base/result.h"
 #include "recorder/html/event_list.h"
+#include "recorder/html/page_parts.h"
 #include "recorder/html/terminal_segments.h"
 
 namespace cairn::recorder {
 
-// One recording as one HTML file, with a player, that needs nothing else: the page of web/ with the recording's data in
-// it. All foreign text goes through TerminalFilter or describe(), and lies in the page compressed, as base64.
-// Once; one thread at a time.
+// What the page of web/ needs of one recording, which assemble_page() makes one HTML file of. All foreign text goes
+// through TerminalFilter or describe(). Eats hostile bytes: run it in a PageProcess. Once; one thread at a time.
 class HtmlExport {
  public:
   // What a browser can be asked to hold; beyond it there are the other forms of export.
@@ -23,21 +23,15 @@ class HtmlExport {
   static constexpr size_t kMaxEvents = 200'000;
   static constexpr size_t kMaxEventTextBytes = size_t{64} << 20;
 
-  // Where the page takes the data: what stands before and behind.
-  static constexpr std::string_view kDataMark = "<!-- data -->";
-
   // Without `channel`: as TerminalTrack.
   explicit HtmlExport(std::optional<uint32_t> channel = {}) : terminal_(channel) {}
 
   //   fails  kTooLarge: it passes one of the limits, which the sentence names
   Result<void> add(const Event& event);
-  // The file.
-  //   page   with kDataMark in it
-  //   about  JSON: what the page says of the recording as a whole
-  std::string finish(std::string_view page, std::string_view about);
+  PageParts finish();
 
  private:
-  std::string index(const TerminalSegments::Made& made, std::string_view about) const;
+  std::string index(const TerminalSegments::Made& made) const;
 
   TerminalSegments terminal_;
   EventList events_;

@@ -136,7 +136,7 @@ TEST_F(AgeProgram, DecryptsWhatWeEncryptForEachOfSeveral) {
 
 TEST_F(AgeProgram, EncryptsWhatWeDecrypt) {
   ASSERT_EQ(run("age-keygen -o key"), 0);
-  const std::vector<AgeIdentity> identities = parse_identities(read("key")).value();
+  const std::vector<AgeIdentity> identities = parse_age_identities(read("key")).value();
   ASSERT_EQ(identities.size(), 1);
   for (const size_t size : kSizes) {
     const std::string plaintext = random_bytes(size);
@@ -159,7 +159,7 @@ TEST(Age, RefusesKeysThatAreNone) {
     mistyped[i] = mistyped[i] == 'q' ? 'p' : 'q';
     EXPECT_FALSE(AgeRecipient::parse(mistyped)) << i;
   }
-  const Result<std::vector<AgeIdentity>> identities = parse_identities("# a comment\n\nnonsense\n");
+  const Result<std::vector<AgeIdentity>> identities = parse_age_identities("# a comment\n\nnonsense\n");
   ASSERT_FALSE(identities);
   EXPECT_NE(identities.error().message.find("line 3"), std::string::npos);
 }

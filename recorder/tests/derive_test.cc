@@ -237,9 +237,7 @@ class DerivedData : public RecordingFolder {
   // Encrypted from here on.
   RecordingOptions sealed() {
     const Result<AgeIdentity> identity = AgeIdentity::generate();
-    std::vector<AgeRecipient> recipients;
-    recipients.push_back(identity->recipient());
-    auto keys = std::make_unique<RecordingKeys>(RecordingKeys::make(std::move(recipients)));
+    auto keys = std::make_unique<RecordingKeys>(RecordingKeys::make({identity->recipient()}));
     secret_ = keys->secret();
     RecordingOptions options;
     options.keys = std::move(keys);

@@ -165,6 +165,25 @@ TEST(FormatPage, HasTheOffsetsOfTheHeader) {
   expect_row(164, 4, "header_crc");
 }
 
+TEST(FormatPage, HasTheOffsetsOfAnArchivedChunk) {
+  const std::string example = example_recording();
+  const size_t second = parse_chunk_header(example).value().size();
+  const size_t size = parse_chunk_header(std::string_view(example).substr(second)).value().size();
+  const ChunkView chunk = check_chunk(std::string_view(example).substr(second, size)).value();
+  const std::string archived = encode_archived(chunk, "payload");
+  expect_row(168, 32, "written_payload");
+  EXPECT_EQ(archived.substr(168, 32), sha256(chunk.payload));
+  expect_row(200, 4, "stored_bytes");
+  EXPECT_EQ(read_le32(archived.data() + 200), 7u);
+  expect_row(204, 4, "stored_crc");
+  EXPECT_EQ(read_le32(archived.data() + 204), crc32c(archived.substr(216)));
+  expect_row(208, 4, "-");
+  expect_row(212, 4, "facts_crc");
+  EXPECT_EQ(read_le32(archived.data() + 212), crc32c(archived.substr(168, 44)));
+  EXPECT_EQ(archived.size(), 216 + chunk.header.meta_bytes + 7);
+  EXPECT_EQ("CRNR" + archived.substr(4, 164), example.substr(second, 168));
+}
+
 TEST(FormatPage, HasTheLimits) {
   EXPECT_NE(page().find(fmt::format("raw_bytes ≤ {}", kMaxRawBytes)), std::string::npos);
   EXPECT_NE(page().find(fmt::format("payload_bytes ≤ {}", kMaxPayloadBytes)), std::string::npos);

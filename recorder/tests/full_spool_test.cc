@@ -72,6 +72,41 @@ TEST_F(FullSpool, SealsWithTheGapThoughTheQuotaIsSpent) {
   EXPECT_EQ(summary.findings, std::vector<std::string>());
 }
 
+// The limit of all recordings together is somebody else's, who says when there is room again.
+TEST_F(FullSpool, WaitsForRoomThatOthersHaveTaken) {
+  bool has_room = false;
+  uint64_t asked_bytes = 0;
+  RecordingOptions options;
+  options.claim_room = [&](uint64_t held_bytes, uint64_t more_bytes) -> Result<void> {
+    asked_bytes = held_bytes + more_bytes;
+    if (has_room || held_bytes == 0) return {};
+    return fail(Errc::kSpoolFull, "others have taken it");
+  };
+  RecordingWriter writer = make_writer(std::move(options));
+  writer.add(make_exec(kStartNs, 1));
+  writer.add(make_output(kStartNs, noise(5000, 1)));
+  EXPECT_EQ(code_of(writer.flush_all(kStartNs)), Errc::kSpoolFull);
+  EXPECT_GT(asked_bytes, writer.bytes());
+  has_room = true;
+  ASSERT_TRUE(writer.flush_all(kStartNs));
+  writer.add(make_output(kStartNs + 1, noise(100, 2)));
+  has_room = false;
+  ASSERT_TRUE(writer.seal(END_REASON_COMPLETE, 1, kStartNs + 1)) << "what ends a recording is not asked for";
+  const Summary summary = summarize(path_).value();
+  EXPECT_TRUE(summary.is_accounted);
+  EXPECT_EQ(summary.totals.output_bytes + summary.missing_output_bytes, 5100u);
+}
+
+TEST_F(FullSpool, BeginsNoRecordingWhereThereIsNoRoom) {
+  RecordingOptions options;
+  options.claim_room = [](uint64_t, uint64_t) -> Result<void> {
+    return fail(Errc::kSpoolFull, "others have taken it");
+  };
+  const auto writer = RecordingWriter::create(path_, make_begin(), kStartNs, std::move(options));
+  EXPECT_EQ(code_of(writer), Errc::kSpoolFull);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
 // RLIMIT_FSIZE stands for any refusal of the disk that is not want of room.
 TEST_F(FullSpool, GoesReadOnlyWhenTheDiskRefuses) {
   RecordingWriter writer = make_writer();

@@ -68,7 +68,7 @@ json part(const std::string& file, const std::string& id) {
 std::string exported(const std::vector<Event>& events) {
   HtmlExport made;
   for (const Event& event : events) EXPECT_TRUE(made.add(event));
-  return made.finish(kPage, "{}");
+  return assemble_page(kPage, "{}", made.finish()).value();
 }
 
 // A browser's terminal: it knows a reset and no side margins.
@@ -153,10 +153,10 @@ TEST(HtmlExport, LetsNoByteOfTheRecordingStandInThePage) {
                                executed(kStartNs + 2 * kMs, 7, 1, {"sh", "-c", hostile})};
   HtmlExport made;
   for (const Event& event : events) EXPECT_TRUE(made.add(event));
-  const std::string file = made.finish(kPage, json({{"title", hostile}}).dump());
+  const std::string file = assemble_page(kPage, json({{"title", hostile}}).dump(), made.finish()).value();
   EXPECT_EQ(file.find("evil"), std::string::npos);
   EXPECT_EQ(file.find("onerror"), std::string::npos);
-  EXPECT_EQ(part(file, "index")["about"]["title"], hostile);
+  EXPECT_EQ(part(file, "about")["title"], hostile);
   EXPECT_EQ(part(file, "segment-0")["text"][0], hostile);
   for (const char c : file) EXPECT_TRUE((c >= ' ' && c <= '~') || c == '\n') << static_cast<int>(c);
 }

@@ -38,7 +38,7 @@ class LargeRecording : public RecordingFolder, public testing::WithParamInterfac
   LargeRecording() {
     RecordingOptions options;
     if (is_encrypted()) {
-      options.keys = std::make_unique<const RecordingKeys>(RecordingKeys::make({auditor_.recipient()}));
+      options.keys = std::make_unique<const RecordingKeys>(RecordingKeys::make({recipient_of(auditor_)}));
       options.signer.emplace(Ed25519Key::generate(), "a certificate");
     }
     RecordingWriter writer = make_writer(std::move(options));
@@ -108,7 +108,7 @@ class LargeRecording : public RecordingFolder, public testing::WithParamInterfac
     EXPECT_GE(salvaged.output.size() + step_bytes(), reached);
   }
 
-  AgeIdentity auditor_ = AgeIdentity::generate();
+  Identity auditor_ = AgeIdentity::generate();
   std::string bytes_;
   std::vector<size_t> offsets_;
   std::vector<Shown> whole_;  // of chunks 1, 2, …

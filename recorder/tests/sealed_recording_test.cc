@@ -26,12 +26,11 @@ class SealedRecording : public RecordingFolder {
     Ed25519Key key = Ed25519Key::generate();
     signing_key_ = key.public_bytes();
     RecordingOptions options;
-    options.keys =
-        std::make_unique<const RecordingKeys>(RecordingKeys::make({auditor_.recipient(), cluster_.recipient()}));
+    options.keys = std::make_unique<const RecordingKeys>(RecordingKeys::make(recipients()));
     options.signer.emplace(std::move(key), "a certificate");
     return options;
   }
-  static Unlock with(const AgeIdentity& identity) {
+  static Unlock with(const Identity& identity) {
     return [&identity](const Opening& opening) -> Result<std::shared_ptr<const RecordingKeys>> {
       Result<RecordingKeys> keys = open_secret(opening.sealed_secret(), {&identity, 1});
       if (!keys) return fail(keys);
@@ -56,20 +55,27 @@ class SealedRecording : public RecordingFolder {
     return tree.root();
   }
 
-  AgeIdentity auditor_ = AgeIdentity::generate();
-  AgeIdentity cluster_ = AgeIdentity::generate();
+  std::vector<Recipient> recipients() const {
+    if (is_cms_alone_) return {recipient_of(cms_)};
+    return {recipient_of(auditor_), recipient_of(cluster_), recipient_of(cms_)};
+  }
+
+  Identity auditor_ = AgeIdentity::generate();
+  Identity cluster_ = AgeIdentity::generate();
+  Identity cms_ = CmsIdentity::generate();
+  bool is_cms_alone_ = false;
   std::string signing_key_;
 };
 
 TEST_F(SealedRecording, IsReadByEachRecipientAndByNobodyElse) {
   const std::string bytes = make_small_recording(sealed());
   EXPECT_EQ(bytes.find("line 1"), std::string::npos);
-  for (const AgeIdentity* identity : {&auditor_, &cluster_}) {
+  for (const Identity* identity : {&auditor_, &cluster_, &cms_}) {
     const Played played = play(bytes, 4096, with(*identity));
     ASSERT_TRUE(played.end) << played.end.error().message;
     EXPECT_EQ(played.events.size(), 8u);
   }
-  const AgeIdentity stranger = AgeIdentity::generate();
+  const Identity stranger = AgeIdentity::generate();
   for (const Played& played : {play(bytes), play(bytes, 4096, with(stranger))}) {
     ASSERT_FALSE(played.end);
     EXPECT_EQ(code_of(played.end), Errc::kDenied);
@@ -83,12 +89,28 @@ TEST_F(SealedRecording, IsDecryptedByAgeAndZstd) {
   const ChunkHeader header = parse_chunk_header(std::string_view(bytes).substr(second)).value();
   const ChunkView chunk = check_chunk(std::string_view(bytes).substr(second, header.size())).value();
   std::ofstream(folder_ / "chunk.age", std::ios::binary) << chunk.payload;
-  std::ofstream(folder_ / "key", std::ios::binary) << auditor_.text().view();
+  std::ofstream(folder_ / "key", std::ios::binary) << std::get<AgeIdentity>(auditor_).text().view();
   const std::string run = "cd " + folder_.string() + " && age -d -i key chunk.age | zstd -dcq > raw";
   ASSERT_EQ(std::system(run.c_str()), 0);
   const std::string raw = contents(folder_ / "raw");
   EXPECT_EQ(raw.size(), header.raw_bytes);
   EXPECT_NE(raw.find("line 1"), std::string::npos);
+}
+
+TEST_F(SealedRecording, IsNoAgeFileWhereNobodyHasAnAgeKey) {
+  is_cms_alone_ = true;
+  const std::string bytes = make_small_recording(sealed());
+  EXPECT_EQ(bytes.find("age-encryption"), std::string::npos);
+  EXPECT_EQ(bytes.find("line 1"), std::string::npos);
+  const size_t second = parse_chunk_header(bytes).value().size();
+  EXPECT_EQ(parse_chunk_header(std::string_view(bytes).substr(second))->form, PayloadForm::kSealedFrame);
+  const Played played = play(bytes, 4096, with(cms_));
+  ASSERT_TRUE(played.end) << played.end.error().message;
+  EXPECT_EQ(played.events.size(), 8u);
+  for (const Identity* stranger : {&auditor_, &cluster_}) {
+    EXPECT_EQ(code_of(play(bytes, 4096, with(*stranger)).end), Errc::kDenied);
+  }
+  EXPECT_EQ(code_of(play(bytes, 4096, with(CmsIdentity::generate())).end), Errc::kDenied);
 }
 
 TEST_F(SealedRecording, LeavesNothingReadableInTheTail) {
@@ -102,6 +124,25 @@ TEST_F(SealedRecording, LeavesNothingReadableInTheTail) {
   decoder.feed_pieces(1, read_tail(tail(), 1).pieces);
   EXPECT_TRUE(decoder.next().value()->has_begin());
   EXPECT_EQ(decoder.next().value()->output().data(), kSecretText);
+}
+
+// As an archive tells it: with a chunk's last bytes comes that the tail is now another chunk's.
+TEST_F(SealedRecording, GivesNothingTwiceWhenTheNextTailComesWithTheChunk) {
+  RecordingWriter writer = make_writer(sealed());
+  writer.add(make_output(kStartNs, "once"));
+  ASSERT_TRUE(writer.flush_all(kStartNs + kMs));
+  RecordingDecoder decoder(with(auditor_));
+  const std::string open = contents(path_);
+  decoder.feed(open);
+  decoder.feed_pieces(1, read_tail(tail(), 1).pieces);
+  EXPECT_TRUE(decoder.next().value()->has_begin());
+  EXPECT_EQ(decoder.next().value()->output().data(), "once");
+  EXPECT_EQ(decoder.next().value(), std::nullopt);
+  ASSERT_TRUE(writer.seal(recording::v1::END_REASON_COMPLETE, 0, kStartNs + 2 * kMs));
+  decoder.feed(contents(path_).substr(open.size()));
+  decoder.feed_pieces(2, {});
+  EXPECT_TRUE(decoder.next().value()->has_end());
+  EXPECT_TRUE(decoder.finish());
 }
 
 TEST_F(SealedRecording, NeverUsesANonceTwice) {
@@ -174,17 +215,25 @@ TEST_F(SealedRecording, KeepsWhatADeadWriterHadInItsTail) {
   EXPECT_EQ(sha256(chunk.payload.substr(0, before.open->bytes)), before.open->hash);
 }
 
-TEST_F(SealedRecording, ShowsEveryFlippedBit) {
+// With age recipients among others, and without any.
+class SealedEitherWay : public SealedRecording, public testing::WithParamInterface<bool> {
+ protected:
+  SealedEitherWay() { is_cms_alone_ = GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(Recipients, SealedEitherWay, testing::Bool(),
+                         [](const auto& alone) { return alone.param ? "cms_alone" : "age_and_cms"; });
+
+TEST_P(SealedEitherWay, ShowsEveryFlippedBit) {
   const std::string good = make_small_recording(sealed());
   const std::string root = root_of(good);
   for (size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
-    ASSERT_FALSE(play(bad, bad.size(), with(auditor_)).end) << "bit " << bit;
+    ASSERT_FALSE(play(bad, bad.size(), with(cms_)).end) << "bit " << bit;
   }
 }
 
-TEST_F(SealedRecording, IsPlayedToTheCutWhereverThatIs) {
+TEST_P(SealedEitherWay, IsPlayedToTheCutWhereverThatIs) {
   RecordingWriter writer = make_writer(sealed());
   std::string all;
   for (uint64_t i = 0; i < 300; ++i) {
@@ -196,7 +245,7 @@ TEST_F(SealedRecording, IsPlayedToTheCutWhereverThatIs) {
   ASSERT_TRUE(writer.seal(recording::v1::END_REASON_COMPLETE, 0, kStartNs + 9000 * kMs));
   const std::string bytes = contents(path_);
   for (size_t cut = 0; cut < bytes.size(); cut += 97) {
-    const Played played = play(std::string_view(bytes).substr(0, cut), 1 << 20, with(auditor_));
+    const Played played = play(std::string_view(bytes).substr(0, cut), 1 << 20, with(cms_));
     ASSERT_FALSE(played.end);
     std::string shown;
     for (const auto* events : {&played.events, &played.salvaged}) {

@@ -51,7 +51,7 @@ class Timestamps : public testing::Test {
 
   std::string run(const std::string& command, std::string_view input) const {
     const Result<std::string> output =
-        run_command("cd " + folder_.string() + " && " + command, input, 1 << 20, std::chrono::seconds(60));
+        run_command("cd " + folder_.string() + " && " + command, input, 1 << 20, std::chrono::seconds(60), nullptr);
     EXPECT_TRUE(output) << output.error().message;
     return output.value_or("");
   }

@@ -24,6 +24,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size) {
   static_cast<void>(age_decrypt(bytes, "YELLOW SUBMARINE"));
   static_cast<void>(age_decrypt_torn(bytes, size * 2, "YELLOW SUBMARINE"));
   static_cast<void>(AgeRecipient::parse(bytes.substr(0, 100)));
-  static_cast<void>(parse_identities(bytes.substr(0, 1000)));
+  static_cast<void>(parse_age_identities(bytes.substr(0, 1000)));
   return 0;
 }

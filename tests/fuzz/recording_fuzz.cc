@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "recorder/archive/recompress.h"
 #include "recorder/chunk_content.h"
 #include "recorder/crc32c.h"
 #include "recorder/recording_decoder.h"
@@ -35,13 +36,26 @@ std::string with_checksums(std::string bytes) {
   constexpr size_t kPayloadAt = 88;
   constexpr size_t kBodyCrcAt = 160;
   constexpr size_t kHeaderCrcAt = 164;
+  constexpr size_t kStoredBytesAt = kChunkHeaderBytes + 32;
+  constexpr size_t kStoredCrcAt = kChunkHeaderBytes + 36;
+  constexpr size_t kFactsCrcAt = kChunkHeaderBytes + 44;
   for (size_t at = 0; at + kChunkHeaderBytes <= bytes.size();) {
-    const uint64_t body = uint64_t{read_le32(bytes.data() + at + kMetaAt)} + read_le32(bytes.data() + at + kPayloadAt);
-    if (body > bytes.size() - at - kChunkHeaderBytes) break;
-    const std::string_view chunk = std::string_view(bytes).substr(at, kChunkHeaderBytes + body);
-    write_le32(bytes.data() + at + kBodyCrcAt, crc32c(chunk.substr(kChunkHeaderBytes)));
-    write_le32(bytes.data() + at + kHeaderCrcAt, crc32c(chunk.substr(0, kHeaderCrcAt)));
-    at += kChunkHeaderBytes + body;
+    const bool is_archived = bytes.compare(at, 4, "CRNA") == 0;
+    const size_t head = is_archived ? kMaxHeaderBytes : kChunkHeaderBytes;
+    if (head > bytes.size() - at) break;
+    char* chunk = bytes.data() + at;
+    const uint64_t body =
+        uint64_t{read_le32(chunk + kMetaAt)} + read_le32(chunk + (is_archived ? kStoredBytesAt : kPayloadAt));
+    if (body > bytes.size() - at - head) break;
+    write_le32(chunk + (is_archived ? kStoredCrcAt : kBodyCrcAt), crc32c({chunk + head, body}));
+    if (is_archived) {
+      constexpr size_t kFactsBytes = kFactsCrcAt - kChunkHeaderBytes;
+      write_le32(chunk + kFactsCrcAt, crc32c({chunk + kChunkHeaderBytes, kFactsBytes}));
+    }
+    // That of the header is of what the node wrote.
+    const std::string header = "CRNR" + std::string(chunk + 4, kHeaderCrcAt - 4);
+    write_le32(chunk + kHeaderCrcAt, crc32c(header));
+    at += head + body;
   }
   return bytes;
 }
@@ -99,7 +113,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size) {
   if (size == 0) return 0;
   std::string bytes(reinterpret_cast<const char*>(input) + 1, size - 1);
   if ((input[0] & 1) != 0) bytes = with_checksums(std::move(bytes));
-  if (const Result<ChunkView> chunk = check_chunk(bytes)) static_cast<void>(read_chunk(*chunk, nullptr).has_value());
+  if (const Result<ChunkView> chunk = check_chunk(bytes)) {
+    static_cast<void>(read_chunk(*chunk, nullptr).has_value());
+    // What can be recompressed says the same afterwards, under the same signatures.
+    const Result<std::string> shorter = recompress_chunk(*chunk, nullptr);
+    if (shorter) {
+      const Result<ChunkView> archived = check_chunk(*shorter);
+      require(archived && leaf_hash(*archived) == leaf_hash(*chunk) && shorter->size() <= bytes.size());
+      require(read_chunk(*archived, nullptr).has_value() == read_chunk(*chunk, nullptr).has_value());
+    }
+  }
   const Reading whole = read_in_slices(bytes, bytes.size() + 1);
   const Reading sliced = read_in_slices(bytes, 1 + input[0] % 61);
   require(whole.events == sliced.events && whole.text_bytes == sliced.text_bytes && whole.end == sliced.end);

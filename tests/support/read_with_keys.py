@@ -12,12 +12,7 @@ import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cli" / "evidence"))
-from verify_recording import HEADER, fields, run
-
-
-def hkdf(key: bytes, salt: bytes, info: bytes, size: int) -> bytes:
-    extracted = hmac.digest(salt or bytes(32), key, hashlib.sha256)
-    return hmac.digest(extracted, info + b"\1", hashlib.sha256)[:size]
+from verify_recording import chunks_of, fields, hkdf, run
 
 
 def chacha20_block(key: bytes, counter: int, nonce: bytes) -> bytes:
@@ -71,17 +66,16 @@ def open_age(file: bytes, file_key: bytes) -> bytes:
 def main(file: str, identity: str) -> int:
     secret = run("age", "-d", "-i", identity, file + ".keys")
     assert len(secret) == 32
-    data, at = pathlib.Path(file).read_bytes(), 0
-    while at < len(data):
-        values = HEADER.unpack_from(data, at)
-        (kind, form), number, meta_bytes, payload_bytes = values[2:4], values[5], values[13], values[14]
-        start = at + HEADER.size + meta_bytes
-        at = start + payload_bytes
-        if (kind, form) != (1, 1):
+    before = bytes(32)
+    for chunk in chunks_of(pathlib.Path(file).read_bytes()):
+        assert chunk.previous == before, "a chunk does not continue the one before"
+        before = chunk.leaf
+        if (chunk.kind, chunk.form) != (1, 1):
             continue
-        file_key = hkdf(secret, b"", b"cairn chunk" + struct.pack("<Q", number), 16)
-        raw = run("zstd", "-dcq", data=open_age(data[start:at], file_key))
-        assert hmac.digest(hkdf(secret, b"", b"cairn content" + bytes(8), 32), raw, hashlib.sha256) == values[17]
+        file_key = hkdf(secret, b"", b"cairn chunk" + struct.pack("<Q", chunk.number), 16)
+        raw = run("zstd", "-dcq", data=open_age(chunk.payload, file_key))
+        content = hmac.digest(hkdf(secret, b"", b"cairn content" + bytes(8), 32), raw, hashlib.sha256)
+        assert content == chunk.content, "it holds something else than the node had seen"
         while raw:
             size = int.from_bytes(raw[:4], "little")
             for field, value in fields(raw[4:4 + size]):

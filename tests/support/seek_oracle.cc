@@ -37,7 +37,7 @@ recorder::Unlock unlock_with(std::string identity) {
              const recorder::Opening& opening) -> Result<std::shared_ptr<const recorder::RecordingKeys>> {
     const Result<std::string> text = read_private_file(identity, 1 << 16);
     if (!text) return fail(text);
-    const Result<std::vector<recorder::AgeIdentity>> identities = recorder::parse_identities(*text);
+    const Result<std::vector<recorder::Identity>> identities = recorder::parse_identities(*text);
     if (!identities) return fail(identities);
     Result<recorder::RecordingKeys> keys = recorder::open_secret(opening.sealed_secret(), *identities);
     if (!keys) return fail(keys);

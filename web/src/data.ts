@@ -60,8 +60,9 @@ function summed(differences: number[]): number[] {
 }
 
 export async function readIndex(): Promise<Index> {
-  const index = await unpacked<Index>("index");
-  return { ...index, outputs: summed(index.outputs) };
+  // What is said of the whole lies apart: who made the rest has eaten the recording's bytes and has no say in it.
+  const [index, about] = await Promise.all([unpacked<Index>("index"), unpacked<About>("about")]);
+  return { ...index, about, outputs: summed(index.outputs) };
 }
 
 export async function readEvents(): Promise<Item[]> {

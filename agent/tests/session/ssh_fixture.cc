@@ -116,7 +116,7 @@ SshNode::SshNode() {
   make_key("host_key");
   make_key("key");
   certify("key", "ca", {"-n", "root", "-V", "-1h:+1h"});
-  write("recipient", reader_.recipient().text());
+  write("recipient", recipient_text(recipient_of(reader_)));
   std::filesystem::create_directory(path("spool"));
   std::filesystem::create_directory(path("pam.d"));
   for (const auto& entry : std::filesystem::directory_iterator("/etc/pam.d")) {

@@ -8,7 +8,7 @@
 
 #include "agent/tests/supervisor/temporary_folder.h"
 #include "proto/recording.pb.h"
-#include "recorder/age/age.h"
+#include "recorder/recipients.h"
 
 namespace cairn::agent {
 
@@ -60,7 +60,7 @@ class SshNode : public SshKeys {
   std::string log() const;
 
  private:
-  recorder::AgeIdentity reader_ = recorder::AgeIdentity::generate();  // whom the recordings are encrypted to
+  recorder::Identity reader_ = recorder::AgeIdentity::generate();  // whom the recordings are encrypted to
 };
 
 // Why this host cannot run logins; empty when it can.
