@@ -260,9 +260,7 @@ void Channel::record_closed() {
   host_->record(channel_closed_event(number_, *exit_, host_->boot_ns()));
 }
 
-void Channel::say(const std::string& sentence) {
-  if (!sentence.empty()) ssh_channel_write_stderr(channel_, sentence.data(), static_cast<uint32_t>(sentence.size()));
-}
+void Channel::say(const std::string& sentence) { streams_.say(sentence); }
 
 bool Channel::is_over() const { return !login_ && (is_closed_ || streams_.is_client_gone()); }
 

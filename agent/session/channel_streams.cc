@@ -58,17 +58,29 @@ void ChannelStreams::serve(const PollSet& waits) {
   if (has_input_ || !incoming_.empty() || is_input_over_) pump_input();
 }
 
+// How much of it libssh took; negative: the client has gone.
+int ChannelStreams::offer(const std::string& bytes, bool is_errors) {
+  if (bytes.empty() || ssh_channel_window_size(channel_) == 0) return 0;
+  const auto size = static_cast<uint32_t>(bytes.size());
+  return is_errors ? ssh_channel_write_stderr(channel_, bytes.data(), size)
+                   : ssh_channel_write(channel_, bytes.data(), size);
+}
+
 // What libssh did not take the last time: the window was smaller than it said, or keys are being exchanged.
 void ChannelStreams::push() {
-  if (outgoing_.empty() || ssh_channel_window_size(channel_) == 0) return;
-  const auto bytes = static_cast<uint32_t>(outgoing_.size());
-  const int taken = is_outgoing_errors_ ? ssh_channel_write_stderr(channel_, outgoing_.data(), bytes)
-                                        : ssh_channel_write(channel_, outgoing_.data(), bytes);
-  if (taken < 0) {
-    is_client_gone_ = true;
-    return close();
-  }
-  outgoing_.erase(0, static_cast<size_t>(taken));
+  const int taken = offer(outgoing_, is_outgoing_errors_);
+  if (taken > 0) outgoing_.erase(0, static_cast<size_t>(taken));
+  const int said = taken >= 0 && outgoing_.empty() ? offer(unsaid_, true) : 0;
+  if (said > 0) unsaid_.erase(0, static_cast<size_t>(said));
+  if (taken >= 0 && said >= 0) return;
+  is_client_gone_ = true;
+  close();
+}
+
+void ChannelStreams::say(std::string_view sentence) {
+  if (is_client_gone_) return;
+  unsaid_ += sentence;
+  push();
 }
 
 // What is written to standard output from now on ends the writer (SIGPIPE). Errors are still recorded, and sent as far
@@ -146,6 +158,7 @@ void ChannelStreams::close() {
   errors_.reset();
   incoming_.clear();
   outgoing_.clear();
+  unsaid_.clear();
 }
 
 Result<void> ChannelStreams::resize(TerminalSize size) {

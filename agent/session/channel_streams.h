@@ -38,6 +38,9 @@ class ChannelStreams {
   void prepare(PollSet& waits);
   void serve(const PollSet& waits);
 
+  // Ours for the person, on standard error and not recorded: as soon as their window is open.
+  void say(std::string_view sentence);
+
   // The program has ended. Of a terminal, what it has written by now is all: what else holds the terminal open does not
   // hold the channel open.
   void note_program_end() { is_program_over_ = true; }
@@ -52,6 +55,7 @@ class ChannelStreams {
 
  private:
   void push();
+  int offer(const std::string& bytes, bool is_errors);
   void forget_output();
   bool may_read() const;
   void pump_output(UniqueFd& from, recording::v1::Stream stream);
@@ -71,6 +75,7 @@ class ChannelStreams {
   std::string incoming_;  // from the client, not yet taken by the program
   std::string outgoing_;  // recorded, not yet taken by libssh
   bool is_outgoing_errors_ = false;
+  std::string unsaid_;  // of say(), behind outgoing_
   bool has_input_ = false;
   bool is_input_over_ = false;
   bool is_program_over_ = false;
