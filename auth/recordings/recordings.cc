@@ -265,7 +265,9 @@ Result<void> Recordings::prove(const std::string& session_id, const RecordingTre
   const Result<std::string> before = chunks_->proof(session_id);
   const Result<recorder::Proof> proved = before && !before->empty() ? decode_proof(*before) : recorder::Proof();
   if (proved && proved->has_archive()) *proof.mutable_archive() = proved->archive();
-  return chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
+  Result<void> put = chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
+  if (put && on_sealed_) on_sealed_(session_id);
+  return put;
 }
 
 // Once there is a proof, the session's last checkpoint stands in it and nowhere else.
