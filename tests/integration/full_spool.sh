@@ -70,7 +70,8 @@ with_limits() {
   umount "$spool" 2>/dev/null || true
   start_agent --recording-policy="$1" "${@:2}"
 }
-taken() { du -s -B1 "$spool" | cut -f1; }
+# A file may go while it looks.
+taken() { { du -s -B1 "$spool" 2>/dev/null || true; } | cut -f1; }
 
 total=8000000
 with_limits accounted --spool-total-bytes=$total --spool-reserve-bytes=0
