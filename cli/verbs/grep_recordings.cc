@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -108,22 +109,40 @@ class Printer {
   std::string last_session_;
 };
 
-// Where auth has derived nothing.
-Result<void> search_here(const Context& context, RecordingSource& source, const auth::v1::Session& session,
-                         const Options& options, Printer& printer) {
-  const Result<recorder::LineSearch> search = recorder::LineSearch::compile(options.pattern, options.ignores_case);
-  if (!search) return fail(search);
-  const Result<LocalDerivation> local = local_derivation(context);
-  if (!local) return fail(local);
-  const uint64_t chunks = session.recording_complete() ? session.recording_chunks() : 0;
-  const Result<recorder::Derived> derived = local->read(source, chunks);
-  if (!derived) {
-    printer.could_not(source.name(), derived.error().message);
-    return {};
+// For what auth has derived nothing from.
+class SearchHere {
+ public:
+  static Result<SearchHere> make(const Context& context, const Options& options) {
+    Result<recorder::LineSearch> search = recorder::LineSearch::compile(options.pattern, options.ignores_case);
+    if (!search) return fail(search);
+    Result<LocalDerivation> local = local_derivation(context);
+    if (!local) return fail(local);
+    return SearchHere(std::move(*search), std::move(*local), sources_of(options));
   }
-  printer.searched(1);
-  const auto print_all = [&](const derived::v1::Content& content) -> Result<void> {
-    const Result<std::vector<recorder::FoundText>> lines = recorder::find_text(content, *search, sources_of(options));
+
+  Result<void> run(RecordingSource& source, const auth::v1::Session& session, Printer& printer) const {
+    const uint64_t chunks = session.recording_complete() ? session.recording_chunks() : 0;
+    const Result<recorder::Derived> derived = local_.read(source, chunks);
+    if (!derived) {
+      printer.could_not(source.name(), derived.error().message);
+      return {};
+    }
+    printer.searched(1);
+    for (const recorder::DerivedSegment& segment : derived->file.segments()) {
+      const Result<derived::v1::Content> content = derived->file.content(segment);
+      if (!content) return fail(content, source.name());
+      if (Result<void> printed = print_found(*content, session, printer); !printed) return printed;
+    }
+    return derived->open_chunk ? print_found(*derived->open_chunk, session, printer) : Result<void>();
+  }
+
+ private:
+  SearchHere(recorder::LineSearch search, LocalDerivation local, std::vector<derived::v1::Source> sources)
+      : search_(std::move(search)), local_(std::move(local)), sources_(std::move(sources)) {}
+
+  Result<void> print_found(const derived::v1::Content& content, const auth::v1::Session& session,
+                           Printer& printer) const {
+    const Result<std::vector<recorder::FoundText>> lines = recorder::find_text(content, search_, sources_);
     if (!lines) return fail(lines);
     for (const recorder::FoundText& each : *lines) {
       Line line;
@@ -134,42 +153,44 @@ Result<void> search_here(const Context& context, RecordingSource& source, const 
       if (Result<void> printed = printer.print(session, line); !printed) return printed;
     }
     return {};
-  };
-  for (const recorder::DerivedSegment& segment : derived->file.segments()) {
-    const Result<derived::v1::Content> content = derived->file.content(segment);
-    if (!content) return fail(content, source.name());
-    if (Result<void> printed = print_all(*content); !printed) return printed;
   }
-  return derived->open_chunk ? print_all(*derived->open_chunk) : Result<void>();
-}
+
+  recorder::LineSearch search_;
+  LocalDerivation local_;
+  std::vector<derived::v1::Source> sources_;
+};
 
 Result<int> grep_file(const Context& context, const Options& options) {
   const Result<std::unique_ptr<RecordingSource>> source =
       open_recording(context, options.recording, {.purpose = "search"}, options.identity);
   if (!source) return fail(source);
+  const Result<SearchHere> here = SearchHere::make(context, options);
+  if (!here) return fail(here);
   auth::v1::Session session;
   session.set_id(options.recording);
   Printer printer(context.is_json());
-  if (Result<void> searched = search_here(context, **source, session, options, printer); !searched)
-    return fail(searched);
+  if (Result<void> searched = here->run(**source, session, printer); !searched) return fail(searched);
   return printer.exit_code();
 }
 
-Result<void> print_found(const Context& context, const Found& found, const Options& options, Printer& printer) {
+//   here  none: no identity was given
+Result<void> print_found(const Context& context, const Found& found, const Options& options,
+                         const std::optional<SearchHere>& here, Printer& printer) {
   for (const Line& line : found.lines()) {
     if (Result<void> printed = printer.print(found.session(), line); !printed) return printed;
   }
   if (found.error().empty()) return {};
   const std::string& id = found.session().id();
-  if (!found.is_unreadable() || options.identity.empty()) {
+  if (!found.is_unreadable() || !here) {
     printer.could_not("session " + id,
                       found.error() + (found.is_unreadable() ? "; --identity FILE searches it here" : ""));
     return {};
   }
   const Result<std::unique_ptr<RecordingSource>> source =
       open_recording(context, id, {.purpose = "search"}, options.identity);
-  if (!source) return fail(source);
-  return search_here(context, **source, found.session(), options, printer);
+  if (source) return here->run(**source, found.session(), printer);
+  printer.could_not("session " + id, source.error().message);
+  return {};
 }
 
 Result<auth::v1::SearchRecordingsRequest> request_of(const Context& context, const Options& options) {
@@ -194,6 +215,12 @@ Result<int> grep(const Context& context, const Options& options) {
   if (!wanted) return fail(wanted);
   Result<AuthSession> auth = open_auth(context);
   if (!auth) return fail(auth);
+  std::optional<SearchHere> here;
+  if (!options.identity.empty()) {
+    Result<SearchHere> made = SearchHere::make(context, options);
+    if (!made) return fail(made);
+    here.emplace(std::move(*made));
+  }
   Printer printer(context.is_json());
   do {
     auth::v1::Request request;
@@ -202,7 +229,7 @@ Result<int> grep(const Context& context, const Options& options) {
     if (!response) return fail(response);
     printer.searched(response->search_recordings().searched());
     for (const Found& found : response->search_recordings().found()) {
-      if (Result<void> printed = print_found(context, found, options, printer); !printed) return fail(printed);
+      if (Result<void> printed = print_found(context, found, options, here, printer); !printed) return fail(printed);
     }
     wanted->set_page_token(response->search_recordings().next_page_token());
   } while (!wanted->page_token().empty());
