@@ -133,7 +133,8 @@ class SearchHere {
       if (!content) return fail(content, source.name());
       if (Result<void> printed = print_found(*content, session, printer); !printed) return printed;
     }
-    return derived->open_chunk ? print_found(*derived->open_chunk, session, printer) : Result<void>();
+    const std::optional<derived::v1::Content>& open_chunk = derived->open_chunk;
+    return open_chunk ? print_found(*open_chunk, session, printer) : Result<void>();
   }
 
  private:
