@@ -3,7 +3,8 @@
   hour_of_work.py TIMED FOLDER COMMANDS PACE
 
 The terminal shows TIMED (terminal_text.typing), and at each of its commands a real program runs, whose output is dropped: TIMED has it already. The
-pauses are shortened so that a command takes PACE seconds: not shorter than the agent's reports of folded uses, or there would be fewer of them.
+pauses are shortened so that a command takes PACE seconds: not shorter than the agent's reports of folded uses, or there would be fewer of them. FOLDER/done says that
+it came to its end.
 """
 import pathlib
 import subprocess
@@ -54,6 +55,7 @@ def main() -> None:
         time.sleep(min(seconds - begun_at, pace) / 500)
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+    (folder / "done").touch()
 
 
 if __name__ == "__main__":
