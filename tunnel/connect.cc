@@ -106,8 +106,8 @@ X509* pinned_authority(const STACK_OF(X509) * chain, std::string_view ca_pin) {
 }
 
 Result<void> check_signed(X509* authority, X509* certificate) {
-  std::unique_ptr<X509_STORE, OpensslDeleter<X509_STORE_free>> store(X509_STORE_new());
-  std::unique_ptr<X509_STORE_CTX, OpensslDeleter<X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
+  std::unique_ptr<X509_STORE, FreeWith<X509_STORE_free>> store(X509_STORE_new());
+  std::unique_ptr<X509_STORE_CTX, FreeWith<X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
   X509_STORE_add_cert(store.get(), authority);
   X509_STORE_CTX_init(check.get(), store.get(), certificate, nullptr);
   if (X509_verify_cert(check.get()) == 1) return {};

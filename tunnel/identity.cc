@@ -17,7 +17,7 @@ constexpr const char* kHostCaFile = "host_ca.pem";
 constexpr const char* kUserCaFile = "user_ca.pem";
 constexpr const char* kSshUserCaFile = "ssh_user_ca.pub";
 
-using Bio = std::unique_ptr<BIO, OpensslDeleter<BIO_free>>;
+using Bio = std::unique_ptr<BIO, FreeWith<BIO_free>>;
 
 Result<int64_t> seconds_of(const ASN1_TIME* time) {
   tm broken{};

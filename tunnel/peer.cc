@@ -24,7 +24,7 @@ std::string text_of(const ASN1_STRING* text) {
 
 AlternativeNames alternative_names(X509* certificate) {
   AlternativeNames found;
-  std::unique_ptr<GENERAL_NAMES, OpensslDeleter<GENERAL_NAMES_free>> names(
+  std::unique_ptr<GENERAL_NAMES, FreeWith<GENERAL_NAMES_free>> names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
@@ -98,7 +98,7 @@ Result<Peer> peer_of(X509* certificate) {
 
 Result<X509Certificate> parse_certificate(std::string_view pem) {
   if (pem.empty()) return fail(Errc::kInvalid, "a PEM certificate is missing");
-  std::unique_ptr<BIO, OpensslDeleter<BIO_free>> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  std::unique_ptr<BIO, FreeWith<BIO_free>> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   X509Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   if (!certificate) return fail(Errc::kInvalid, fmt::format("not a PEM certificate: {}", openssl_error()));
   return certificate;

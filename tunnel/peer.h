@@ -7,15 +7,13 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include "base/free_with.h"
 #include "base/result.h"
 
 namespace cairn::tunnel {
 
-template <auto Free> struct OpensslDeleter {
-  void operator()(auto* object) const noexcept { Free(object); }
-};
-using EvpPkey = std::unique_ptr<EVP_PKEY, OpensslDeleter<EVP_PKEY_free>>;
-using X509Certificate = std::unique_ptr<X509, OpensslDeleter<X509_free>>;
+using EvpPkey = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
+using X509Certificate = std::unique_ptr<X509, FreeWith<X509_free>>;
 
 enum class Role { kAuth, kProxy, kNode, kUser };
 // "auth", "proxy", "node", "user": as in the certificate's URI.

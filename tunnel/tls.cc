@@ -88,7 +88,7 @@ TlsContext as_context(std::shared_ptr<Setting> setting) {
 Result<void> use_identity(Setting& setting, const Identity& me) {
   const Result<X509Certificate> certificate = parse_certificate(me.certificate_pem);
   if (!certificate) return fail(certificate, "own certificate");
-  const std::unique_ptr<BIO, OpensslDeleter<BIO_free>> bio(
+  const std::unique_ptr<BIO, FreeWith<BIO_free>> bio(
       BIO_new_mem_buf(me.private_pem.data(), static_cast<int>(me.private_pem.size())));
   const EvpPkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
   if (!key) return openssl_failure("own private key");

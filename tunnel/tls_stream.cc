@@ -83,7 +83,7 @@ template <class Wire> long bio_control(BIO* bio, int command, long /*number*/, v
 
 template <class Wire> BIO* make_bio(Wire* wire) {
   struct Method {
-    std::unique_ptr<BIO_METHOD, OpensslDeleter<BIO_meth_free>> method;
+    std::unique_ptr<BIO_METHOD, FreeWith<BIO_meth_free>> method;
     Method() : method(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "cairn socket")) {
       BIO_meth_set_read(method.get(), bio_read<Wire>);
       BIO_meth_set_write(method.get(), bio_write<Wire>);

@@ -62,7 +62,7 @@ class TlsStream {
   Socket socket_;
   TlsContext context_;  // outlives ssl_
   std::unique_ptr<Wire> wire_;
-  std::unique_ptr<SSL, OpensslDeleter<SSL_free>> ssl_;
+  std::unique_ptr<SSL, FreeWith<SSL_free>> ssl_;
   std::string other_side_ = "the other side";
   int turns_ = 0;
 };

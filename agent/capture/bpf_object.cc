@@ -17,16 +17,14 @@
 #include "agent/capture/kernel_types.h"
 #include "agent/capture/libbpf_log.h"
 #include "agent/capture/pins.h"
+#include "base/free_with.h"
 #include "base/unique_fd.h"
 
 namespace cairn::agent {
 namespace {
 
-template <auto Free> struct Deleter {
-  void operator()(auto* owned) const noexcept { Free(owned); }
-};
-using BpfObject = std::unique_ptr<bpf_object, Deleter<bpf_object__close>>;
-using BpfLink = std::unique_ptr<bpf_link, Deleter<bpf_link__destroy>>;
+using BpfObject = std::unique_ptr<bpf_object, FreeWith<bpf_object__close>>;
+using BpfLink = std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>;
 
 // The object, its maps sized for this host, nothing loaded.
 Result<BpfObject> open_object(const Tier& tier) {

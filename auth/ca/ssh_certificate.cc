@@ -44,9 +44,9 @@ Failure weak(std::string_view why) { return fail(Errc::kInvalid, fmt::format("SS
 
 Result<void> check_point(const Curve& curve, std::string_view named, std::string_view point) {
   if (named != curve.name) return weak("it names one curve in its type and another inside");
-  std::unique_ptr<EC_GROUP, OpensslDeleter<EC_GROUP_free>> group(EC_GROUP_new_by_curve_name(curve.nid));
+  std::unique_ptr<EC_GROUP, FreeWith<EC_GROUP_free>> group(EC_GROUP_new_by_curve_name(curve.nid));
   if (!group) return fail(Errc::kInternal, tunnel::openssl_error());
-  std::unique_ptr<EC_POINT, OpensslDeleter<EC_POINT_free>> read(EC_POINT_new(group.get()));
+  std::unique_ptr<EC_POINT, FreeWith<EC_POINT_free>> read(EC_POINT_new(group.get()));
   // Refuses points that are not on the curve. Uncompressed only (RFC 5656 §3.1 allows others; OpenSSH does not).
   const bool is_on_curve =
       read && point.starts_with('\x04') &&

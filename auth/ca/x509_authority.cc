@@ -52,8 +52,8 @@ bool add_extension(X509* certificate, X509* issuer, int nid, const char* value) 
 
 // Made by hand and not from a configuration string, in which a comma in a name would begin another SAN.
 bool add_name(GENERAL_NAMES* names, int type, const std::string& text) {
-  std::unique_ptr<GENERAL_NAME, OpensslDeleter<GENERAL_NAME_free>> name(GENERAL_NAME_new());
-  std::unique_ptr<ASN1_IA5STRING, OpensslDeleter<ASN1_IA5STRING_free>> value(ASN1_IA5STRING_new());
+  std::unique_ptr<GENERAL_NAME, FreeWith<GENERAL_NAME_free>> name(GENERAL_NAME_new());
+  std::unique_ptr<ASN1_IA5STRING, FreeWith<ASN1_IA5STRING_free>> value(ASN1_IA5STRING_new());
   if (!name || !value || ASN1_STRING_set(value.get(), text.data(), static_cast<int>(text.size())) != 1) return false;
   GENERAL_NAME_set0_value(name.get(), type, value.release());
   if (sk_GENERAL_NAME_push(names, name.get()) <= 0) return false;
@@ -197,22 +197,22 @@ Result<std::string> X509Authority::issue_signer(const std::string& ed25519_publi
 }
 
 Result<std::string> X509Authority::revocations(const std::vector<Revoked>& revoked, int64_t now_wall_s) const {
-  const std::unique_ptr<X509_CRL, OpensslDeleter<X509_CRL_free>> list(X509_CRL_new());
-  const std::unique_ptr<ASN1_TIME, OpensslDeleter<ASN1_TIME_free>> now(ASN1_TIME_set(nullptr, now_wall_s));
-  const std::unique_ptr<ASN1_TIME, OpensslDeleter<ASN1_TIME_free>> next(
+  const std::unique_ptr<X509_CRL, FreeWith<X509_CRL_free>> list(X509_CRL_new());
+  const std::unique_ptr<ASN1_TIME, FreeWith<ASN1_TIME_free>> now(ASN1_TIME_set(nullptr, now_wall_s));
+  const std::unique_ptr<ASN1_TIME, FreeWith<ASN1_TIME_free>> next(
       ASN1_TIME_set(nullptr, now_wall_s + kRevocationsLifeS));
   if (!list || !now || !next || X509_CRL_set_version(list.get(), X509_CRL_VERSION_2) != 1 ||
       X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(certificate_.get())) != 1 ||
       X509_CRL_set1_lastUpdate(list.get(), now.get()) != 1 || X509_CRL_set1_nextUpdate(list.get(), next.get()) != 1)
     return refused("list of revocations");
   for (const Revoked& each : revoked) {
-    std::unique_ptr<X509_REVOKED, OpensslDeleter<X509_REVOKED_free>> entry(X509_REVOKED_new());
+    std::unique_ptr<X509_REVOKED, FreeWith<X509_REVOKED_free>> entry(X509_REVOKED_new());
     BIGNUM* parsed = nullptr;
     BN_hex2bn(&parsed, each.serial.c_str());
     const BigNumber number(parsed);
-    const std::unique_ptr<ASN1_INTEGER, OpensslDeleter<ASN1_INTEGER_free>> serial(
+    const std::unique_ptr<ASN1_INTEGER, FreeWith<ASN1_INTEGER_free>> serial(
         number ? BN_to_ASN1_INTEGER(number.get(), nullptr) : nullptr);
-    const std::unique_ptr<ASN1_TIME, OpensslDeleter<ASN1_TIME_free>> since(ASN1_TIME_set(nullptr, each.since_wall_s));
+    const std::unique_ptr<ASN1_TIME, FreeWith<ASN1_TIME_free>> since(ASN1_TIME_set(nullptr, each.since_wall_s));
     if (!entry || !serial || !since || X509_REVOKED_set_serialNumber(entry.get(), serial.get()) != 1 ||
         X509_REVOKED_set_revocationDate(entry.get(), since.get()) != 1 ||
         X509_CRL_add0_revoked(list.get(), entry.get()) != 1)

@@ -21,9 +21,8 @@ namespace cairn::auth {
 class ClusterKeys {
  public:
   // Reads them, or makes what is missing on first start.
-  //   recipients  to whom recordings are encrypted: "cluster", "age1…", paths of PEM files (each a certificate or a
-  //   public
-  //               key, P-256 or RSA); never empty
+  //   recipients  to whom recordings are encrypted: "cluster", "age1…", paths of PEM files, each a certificate or a
+  //               public key, P-256 or RSA; never empty
   //   fails       kInvalid: a recipient is none; kCorrupt: a file is damaged; an errno
   static Result<ClusterKeys> open(const std::filesystem::path& folder, const std::string& cluster,
                                   const std::vector<std::string>& recipients);

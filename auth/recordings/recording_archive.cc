@@ -154,16 +154,9 @@ Result<void> Recordings::sign_archive(const std::string& session_id, const Archi
   const Result<recorder::Opening> opening = read_stored_opening(*chunks_, session_id);
   if (!opening) return fail(opening);
   const recorder::MerkleTree& leaves = lies.stored;
-  recorder::SignedNote seal{
-      .text = recorder::checkpoint_text({.origin = recorder::archive_origin(recorder::recording_origin(
-                                             opening->begin().begin().cluster(), session_id)),
-                                         .size = leaves.size(),
-                                         .root = leaves.root(leaves.size()),
-                                         .wall_ns = static_cast<uint64_t>(std::max<int64_t>(clock_->wall_ns(), 0))}),
-      .signatures = {}};
-  keys_->cosign(seal, clock_->wall_s());
   recording::v1::ArchiveSeal& archive = *proof->mutable_archive();
-  archive.set_seal(recorder::note_text(seal));
+  archive.set_seal(sealed(
+      recorder::archive_origin(recorder::recording_origin(opening->begin().begin().cluster(), session_id)), leaves));
   archive.clear_leaves();
   for (uint64_t i = 0; i < leaves.size(); ++i) archive.mutable_leaves()->append(leaves.leaf(i));
   return chunks_->put_proof(session_id, encode_proof(tree, chunk->header, *proof));

@@ -84,12 +84,8 @@ std::string encode_proof(const RecordingTree& tree, const recorder::ChunkHeader&
 
 Result<recorder::Proof> decode_proof(std::string_view chunk) {
   const Result<recorder::ChunkView> view = recorder::check_chunk(chunk);
-  const Result<std::string> raw =
-      view ? recorder::decompress_frame(view->payload, view->header.raw_bytes) : Result<std::string>(fail(view));
-  if (!raw) return fail(raw, "the recording's proof");
-  recorder::Proof proof;
-  if (!proof.ParseFromString(*raw)) return fail(Errc::kCorrupt, "the recording's proof cannot be read");
-  return proof;
+  Result<recorder::Proof> proof = view ? recorder::read_proof(*view) : fail(view);
+  return proof ? std::move(proof) : Result<recorder::Proof>(fail(proof, "the recording's proof"));
 }
 
 }  // namespace cairn::auth

@@ -248,17 +248,9 @@ Result<void> Recordings::prove(const std::string& session_id, const RecordingTre
   const Result<StoredTail> tail = last_tail(session_id);
   if (!tail) return fail(tail);
   const recorder::MerkleTree& leaves = tree.tree;
-  recorder::SignedNote seal{
-      .text = recorder::checkpoint_text(
-          {.origin = recorder::recording_origin(tree.opening.begin().begin().cluster(), session_id),
-           .size = leaves.size(),
-           .root = leaves.root(leaves.size()),
-           .wall_ns = static_cast<uint64_t>(std::max<int64_t>(clock_->wall_ns(), 0))}),
-      .signatures = {}};
-  keys_->cosign(seal, clock_->wall_s());
   recorder::Proof proof;
   proof.set_checkpoint(tail->checkpoint);
-  proof.set_seal(recorder::note_text(seal));
+  proof.set_seal(sealed(recorder::recording_origin(tree.opening.begin().begin().cluster(), session_id), leaves));
   proof.set_cosigner(keys_->signer_certificate());
   for (uint64_t i = 0; i < leaves.size(); ++i) proof.mutable_leaves()->append(leaves.leaf(i));
   // Of one whose row alone is behind (a database restored from an older backup).
@@ -268,6 +260,18 @@ Result<void> Recordings::prove(const std::string& session_id, const RecordingTre
   Result<void> put = chunks_->put_proof(session_id, encode_proof(tree, view->header, proof));
   if (put && on_sealed_) on_sealed_(session_id);
   return put;
+}
+
+// Auth's word, as of now, that these are the leaves.
+std::string Recordings::sealed(std::string origin, const recorder::MerkleTree& leaves) const {
+  recorder::SignedNote seal{
+      .text = recorder::checkpoint_text({.origin = std::move(origin),
+                                         .size = leaves.size(),
+                                         .root = leaves.root(leaves.size()),
+                                         .wall_ns = static_cast<uint64_t>(std::max<int64_t>(clock_->wall_ns(), 0))}),
+      .signatures = {}};
+  keys_->cosign(seal, clock_->wall_s());
+  return recorder::note_text(seal);
 }
 
 // Once there is a proof, the session's last checkpoint stands in it and nowhere else.

@@ -166,6 +166,7 @@ class Recordings {
   Result<void> finish(const SessionRecord& session, const recorder::Event& end, const RecordingTree& tree);
   Result<std::string> last_chunk(const std::string& session_id, const RecordingState& state);
   Result<void> prove(const std::string& session_id, const RecordingTree& tree);
+  std::string sealed(std::string origin, const recorder::MerkleTree& leaves) const;
   Result<void> change_proof(const std::string& session_id, const std::function<void(recorder::Proof&)>& change);
   Result<UniqueFd> recompressed(const std::string& session_id, const RecordingState& state, std::string_view secret,
                                 const std::atomic<bool>* is_given_up);

@@ -20,7 +20,7 @@ constexpr size_t kMaxQueued = 100'000;
 
 Timestamper::Timestamper(std::string command, Recordings* recordings, Log log)
     : command_(std::move(command)), recordings_(recordings), log_(std::move(log)) {
-  if (!command_.empty()) thread_ = std::thread([this] { work(); });
+  thread_ = std::thread([this] { work(); });
 }
 
 Timestamper::~Timestamper() {
@@ -29,11 +29,10 @@ Timestamper::~Timestamper() {
     is_ending_ = true;
   }
   changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void Timestamper::sealed(const std::string& session_id) {
-  if (command_.empty()) return;
   {
     const std::scoped_lock lock(mutex_);
     if (queue_.size() >= kMaxQueued || !waiting_.insert(session_id).second) return;

@@ -18,7 +18,7 @@ namespace cairn::auth {
 // there and the response back. What fails is tried again. Thread-safe.
 class Timestamper {
  public:
-  //   command     for /bin/sh: reads a TimeStampReq, writes a TimeStampResp, both DER; empty: nothing is timestamped
+  //   command     for /bin/sh: reads a TimeStampReq, writes a TimeStampResp, both DER
   //   recordings  outlives it
   Timestamper(std::string command, Recordings* recordings, Log log);
   ~Timestamper();
@@ -44,7 +44,7 @@ class Timestamper {
   std::deque<Due> queue_;          // in the order in which they are due
   std::set<std::string> waiting_;  // those in the queue
   std::atomic<bool> is_ending_ = false;
-  std::thread thread_;  // none without a command
+  std::thread thread_;
 };
 
 }  // namespace cairn::auth

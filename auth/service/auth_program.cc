@@ -14,8 +14,8 @@
 #include "auth/recordings/cluster_keys.h"
 #include "auth/recordings/derivations.h"
 #include "auth/recordings/directory_chunk_store.h"
-#include "auth/recordings/timestamper.h"
 #include "auth/recordings/recompressions.h"
+#include "auth/recordings/timestamper.h"
 #include "auth/service/auth_options.h"
 #include "auth/service/auth_server.h"
 #include "auth/service/data_directory.h"
@@ -91,9 +91,12 @@ Result<void> serve(const AuthOptions& options, Authorities authorities, Store* s
   Retention retention(store, &recordings, clock, log);
   Service service(store, &recordings, &*keys, &issuer, &enrolment, &retention, &derivations, options.data_dir, clock,
                   log);
-  Timestamper timestamper(options.timestamp_command, &recordings, log);
-  recordings.watch_seals([&timestamper](const std::string& session_id) { timestamper.sealed(session_id); });
-  if (Result<void> queued = stamp_recent(*store, timestamper, *clock); !queued) return fail(queued, "timestamps");
+  std::optional<Timestamper> timestamper;
+  if (!options.timestamp_command.empty()) {
+    timestamper.emplace(options.timestamp_command, &recordings, log);
+    recordings.watch_seals([&timestamper](const std::string& session_id) { timestamper->sealed(session_id); });
+    if (Result<void> queued = stamp_recent(*store, *timestamper, *clock); !queued) return fail(queued, "timestamps");
+  }
   GrowthWatch growth;
   OpenConnections connections;
   // In this order: the pools finish what they have begun while there is a loop to bring it to; the loop's coroutines

@@ -13,20 +13,18 @@
 #include <openssl/x509v3.h>
 
 #include "base/bytes.h"
+#include "base/free_with.h"
 #include "recorder/cms/cms_shape.h"
 #include "recorder/cms/der.h"
 
 namespace cairn::recorder {
 namespace {
 
-template <auto Free> struct Deleter {
-  void operator()(auto* p) const noexcept { Free(p); }
-};
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using X509Ptr = std::unique_ptr<X509, Deleter<X509_free>>;
-using Cms = std::unique_ptr<CMS_ContentInfo, Deleter<CMS_ContentInfo_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>>;
-using Octets = std::unique_ptr<ASN1_OCTET_STRING, Deleter<ASN1_OCTET_STRING_free>>;
+using BioPtr = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
+using X509Ptr = std::unique_ptr<X509, FreeWith<X509_free>>;
+using Cms = std::unique_ptr<CMS_ContentInfo, FreeWith<CMS_ContentInfo_free>>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, FreeWith<EVP_PKEY_CTX_free>>;
+using Octets = std::unique_ptr<ASN1_OCTET_STRING, FreeWith<ASN1_OCTET_STRING_free>>;
 
 constexpr std::string_view kTextPrefix = "cms:";
 constexpr size_t kMaxSpkiBytes = 2048;  // RSA of 8192 bits has 1062

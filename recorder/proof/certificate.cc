@@ -11,18 +11,16 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/free_with.h"
 #include "recorder/crypto.h"
 
 namespace cairn::recorder {
 namespace {
 
-template <auto Free> struct Deleter {
-  void operator()(auto* p) const noexcept { Free(p); }
-};
-using X509Ptr = std::unique_ptr<X509, Deleter<X509_free>>;
-using CrlPtr = std::unique_ptr<X509_CRL, Deleter<X509_CRL_free>>;
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using NamesPtr = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
+using X509Ptr = std::unique_ptr<X509, FreeWith<X509_free>>;
+using CrlPtr = std::unique_ptr<X509_CRL, FreeWith<X509_CRL_free>>;
+using BioPtr = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, FreeWith<GENERAL_NAMES_free>>;
 
 Result<X509Ptr> parse(std::string_view der) {
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());

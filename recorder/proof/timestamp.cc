@@ -12,16 +12,14 @@
 #include <new>
 
 #include "base/bytes.h"
+#include "base/free_with.h"
 #include "recorder/crypto.h"
 
 namespace cairn::recorder {
 namespace {
 
-template <auto free> struct Free {
-  void operator()(auto* it) const { free(it); }
-};
-using Response = std::unique_ptr<TS_RESP, Free<TS_RESP_free>>;
-using Store = std::unique_ptr<X509_STORE, Free<X509_STORE_free>>;
+using Response = std::unique_ptr<TS_RESP, FreeWith<TS_RESP_free>>;
+using Store = std::unique_ptr<X509_STORE, FreeWith<X509_STORE_free>>;
 
 constexpr size_t kQueryNonceBytes = 8;
 
@@ -64,10 +62,11 @@ Store store_of(const std::string& pem, int64_t at_wall_s) {
   Store store(X509_STORE_new());
   must(store != nullptr);
   X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store.get()), at_wall_s);
-  const std::unique_ptr<BIO, Free<BIO_vfree>> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const std::unique_ptr<BIO, FreeWith<BIO_vfree>> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   must(bio != nullptr);
   for (;;) {
-    const std::unique_ptr<X509, Free<X509_free>> certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    const std::unique_ptr<X509, FreeWith<X509_free>> certificate(
+        PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
     if (!certificate) break;
     must(X509_STORE_add_cert(store.get(), certificate.get()) == 1);
   }
@@ -78,10 +77,10 @@ Store store_of(const std::string& pem, int64_t at_wall_s) {
 }  // namespace
 
 std::string timestamp_query(std::string_view data) {
-  const std::unique_ptr<TS_REQ, Free<TS_REQ_free>> query(TS_REQ_new());
-  const std::unique_ptr<TS_MSG_IMPRINT, Free<TS_MSG_IMPRINT_free>> imprint(TS_MSG_IMPRINT_new());
-  const std::unique_ptr<X509_ALGOR, Free<X509_ALGOR_free>> algorithm(X509_ALGOR_new());
-  const std::unique_ptr<ASN1_INTEGER, Free<ASN1_INTEGER_free>> nonce(ASN1_INTEGER_new());
+  const std::unique_ptr<TS_REQ, FreeWith<TS_REQ_free>> query(TS_REQ_new());
+  const std::unique_ptr<TS_MSG_IMPRINT, FreeWith<TS_MSG_IMPRINT_free>> imprint(TS_MSG_IMPRINT_new());
+  const std::unique_ptr<X509_ALGOR, FreeWith<X509_ALGOR_free>> algorithm(X509_ALGOR_new());
+  const std::unique_ptr<ASN1_INTEGER, FreeWith<ASN1_INTEGER_free>> nonce(ASN1_INTEGER_new());
   must(query && imprint && algorithm && nonce);
   std::string hash = sha256(data);
   // Positive: no encoder has to prepend a zero.
@@ -113,7 +112,7 @@ Result<int64_t> check_timestamp(std::string_view response, std::string_view data
   if (!parsed) return fail(parsed);
   const Result<int64_t> time = time_of(**parsed, data);
   if (!time) return time;
-  const std::unique_ptr<TS_VERIFY_CTX, Free<TS_VERIFY_CTX_free>> context(TS_VERIFY_CTX_new());
+  const std::unique_ptr<TS_VERIFY_CTX, FreeWith<TS_VERIFY_CTX_free>> context(TS_VERIFY_CTX_new());
   must(context != nullptr);
   TS_VERIFY_CTX_set_flags(context.get(), TS_VFY_SIGNATURE | TS_VFY_VERSION);
   TS_VERIFY_CTX_set_store(context.get(), store_of(authorities_pem, *time).release());

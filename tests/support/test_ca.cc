@@ -13,7 +13,6 @@ namespace cairn::testing_support {
 namespace {
 
 using tunnel::EvpPkey;
-using tunnel::OpensslDeleter;
 using tunnel::X509Certificate;
 
 void must(bool held, const char* what) {
@@ -25,7 +24,7 @@ void must(bool held, const char* what) {
 void add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  std::unique_ptr<X509_EXTENSION, OpensslDeleter<X509_EXTENSION_free>> extension(
+  std::unique_ptr<X509_EXTENSION, FreeWith<X509_EXTENSION_free>> extension(
       X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str()));
   must(extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1, value.c_str());
 }
@@ -33,7 +32,7 @@ void add_extension(X509* certificate, X509* issuer, int nid, const std::string& 
 X509Certificate blank(EVP_PKEY* key, const std::string& name, int64_t not_before_s, int64_t not_after_s) {
   X509Certificate certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
-  std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>> serial(BN_new());
+  std::unique_ptr<BIGNUM, FreeWith<BN_free>> serial(BN_new());
   BN_rand(serial.get(), 120, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY);
   BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate.get()));
   X509_gmtime_adj(X509_getm_notBefore(certificate.get()), not_before_s);
@@ -45,7 +44,7 @@ X509Certificate blank(EVP_PKEY* key, const std::string& name, int64_t not_before
 }
 
 std::string pem_of(X509* certificate) {
-  std::unique_ptr<BIO, OpensslDeleter<BIO_free>> bio(BIO_new(BIO_s_mem()));
+  std::unique_ptr<BIO, FreeWith<BIO_free>> bio(BIO_new(BIO_s_mem()));
   must(PEM_write_bio_X509(bio.get(), certificate) == 1, "write certificate");
   char* text = nullptr;
   const long bytes = BIO_get_mem_data(bio.get(), &text);

@@ -18,7 +18,7 @@ using testing::IsEmpty;
 // What our own client, that is OpenSSL, says first.
 std::string real_hello(Alpn alpn, const char* server_name = nullptr) {
   const TlsContext context = anonymous_client_context(alpn).value();
-  const std::unique_ptr<SSL, OpensslDeleter<SSL_free>> tls(SSL_new(context->native_handle()));
+  const std::unique_ptr<SSL, FreeWith<SSL_free>> tls(SSL_new(context->native_handle()));
   if (server_name != nullptr) SSL_set_tlsext_host_name(tls.get(), server_name);
   BIO* written = BIO_new(BIO_s_mem());
   SSL_set_bio(tls.get(), BIO_new(BIO_s_mem()), written);
