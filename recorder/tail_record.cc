@@ -118,26 +118,28 @@ std::optional<uint64_t> last_chunk_of_tail(std::string_view tail) {
 
 Result<std::string> chunk_of_pieces(std::string_view start, std::string_view pieces) {
   if (pieces.empty()) return fail(Errc::kInvalid, "no piece of the chunk was written");
-  std::optional<TailRecord> last;
-  for (std::string_view rest = pieces; !rest.empty();) {
-    const Result<ParsedTailRecord> parsed = parse_tail_record(rest);
-    if (!parsed) return fail(parsed);
-    rest.remove_prefix(parsed->bytes.size());
-    if (last && parsed->record.counter <= last->counter) return fail(Errc::kCorrupt, "pieces out of their order");
-    last = parsed->record;
+  Result<ParsedTailRecord> piece = parse_tail_record(pieces);
+  if (!piece) return fail(piece);
+  TailRecord last = piece->record;
+  for (std::string_view rest = pieces.substr(piece->bytes.size()); !rest.empty();) {
+    piece = parse_tail_record(rest);
+    if (!piece) return fail(piece);
+    rest.remove_prefix(piece->bytes.size());
+    if (piece->record.counter <= last.counter) return fail(Errc::kCorrupt, "pieces out of their order");
+    last = piece->record;
   }
   // A start is a chunk's header with sizes that are not known yet; they are put in before it is parsed.
   Result<ChunkHeader> header = parse_chunk_header(start);
   if (!header) return fail(header);
-  if (header->number != last->chunk) return fail(Errc::kCorrupt, "pieces of another chunk");
+  if (header->number != last.chunk) return fail(Errc::kCorrupt, "pieces of another chunk");
   header->form = header->form == PayloadForm::kPlain ? PayloadForm::kPlainPieces : PayloadForm::kSealedPieces;
-  header->first_boot_ns = last->first_boot_ns;
-  header->last_boot_ns = last->last_boot_ns;
-  header->kinds = last->kinds;
-  header->raw_bytes = last->raw_bytes;
-  header->events = last->events;
+  header->first_boot_ns = last.first_boot_ns;
+  header->last_boot_ns = last.last_boot_ns;
+  header->kinds = last.kinds;
+  header->raw_bytes = last.raw_bytes;
+  header->events = last.events;
   ChunkMeta meta;
-  if (!meta.ParseFromArray(last->meta.data(), static_cast<int>(last->meta.size()))) {
+  if (!meta.ParseFromArray(last.meta.data(), static_cast<int>(last.meta.size()))) {
     return fail(Errc::kCorrupt, "a piece whose facts cannot be read");
   }
   std::string chunk = encode_chunk(*header, meta, pieces);

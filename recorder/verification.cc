@@ -197,16 +197,14 @@ bool Verifier::is_archived() const {
 }
 
 // Auth's word on how the chunks lie since it has recompressed them.
-Result<void> Verifier::prove_archive(const std::string& origin, const NoteKey& auth, Proved& proved,
-                                     Verification& verification) const {
-  // A proof that was made for an archive form which a crash took back says nothing about what the node wrote.
-  if (!proof_->has_archive() || !is_archived()) return {};
-  const Result<ReadNote> seal = read_checkpoint(proof_->archive().seal(), archive_origin(origin));
+Result<void> Verifier::prove_archive(const recording::v1::ArchiveSeal& archive, const std::string& origin,
+                                     const NoteKey& auth, Proved& proved, Verification& verification) {
+  const Result<ReadNote> seal = read_checkpoint(archive.seal(), archive_origin(origin));
   if (!seal) return fail(seal, "auth's word on the archive form");
   verification.archived_wall_s = cosigned_at(seal->note, auth);
   if (!verification.archived_wall_s)
     return fail(Errc::kUnauthenticated, "auth's word on the archive form is not signed by auth");
-  proved.stored = split_leaves(proof_->archive().leaves());
+  proved.stored = split_leaves(archive.leaves());
   if (seal->said.size != proved.stored.size() || seal->said.root != root_of(proved.stored, proved.stored.size()) ||
       proved.stored.size() != proved.leaves.size())
     return fail(Errc::kUnauthenticated, "the proof's list of archived chunks is not what auth has signed");
@@ -262,29 +260,28 @@ void Verifier::check_chain(Verification& verification) const {
 }
 
 // What the session had signed of the chunk that was open when its worker died.
-Result<void> Verifier::prove_open_part(const Checkpoint& checkpoint) const {
-  const auto& open = checkpoint.open;
-  if (!open || open->chunk >= found_.size()) return {};
-  const Found& chunk = found_[open->chunk];
-  const bool is_encrypted = !opening_->sealed_secret().empty();
+Result<void> Verifier::prove_open_part(const Checkpoint::Open& open, bool is_encrypted) const {
+  if (open.chunk >= found_.size()) return {};
+  const Found& chunk = found_[open.chunk];
   // Sealed after that signature: other bytes, which the next would have covered.
   const bool is_sealed = !is_pieces(chunk.form) && (chunk.form != PayloadForm::kPlain) == is_encrypted;
   if (chunk.type == ChunkType::kEvents && is_sealed) return {};
   const std::string& pieces = chunk.pieces;
-  if (open->bytes <= pieces.size() && sha256(std::string_view(pieces).substr(0, open->bytes)) == open->hash) return {};
-  return fail(Errc::kCorrupt, fmt::format("chunk {} is not what the session had signed of it", open->chunk));
+  if (open.bytes <= pieces.size() && sha256(std::string_view(pieces).substr(0, open.bytes)) == open.hash) return {};
+  return fail(Errc::kCorrupt, fmt::format("chunk {} is not what the session had signed of it", open.chunk));
 }
 
-Result<Verifier::Proved> Verifier::prove(const Trust& trust, Verification& verification) const {
-  const std::string origin =
-      recording_origin(opening_->begin().begin().cluster(), opening_->begin().begin().session_id());
-  Proved proved{.leaves = split_leaves(proof_->leaves()), .stored = {}};
-  const Result<SignerCertificate> cosigner = check_signer(proof_->cosigner(), trust);
+Result<Verifier::Proved> Verifier::prove(const Opening& opening, const Proof& proof, const Trust& trust,
+                                         Verification& verification) const {
+  const std::string& session = opening.begin().begin().session_id();
+  const std::string origin = recording_origin(opening.begin().begin().cluster(), session);
+  Proved proved{.leaves = split_leaves(proof.leaves()), .stored = {}};
+  const Result<SignerCertificate> cosigner = check_signer(proof.cosigner(), trust);
   if (!cosigner) return fail(cosigner, "auth's certificate");
   if (!cosigner->uri.ends_with("/log")) return fail(Errc::kUnauthenticated, "it was sealed by somebody else than auth");
   const NoteKey auth{.name = cosigner->common_name, .public_key = cosigner->public_key};
 
-  const Result<ReadNote> seal = read_checkpoint(proof_->seal(), origin);
+  const Result<ReadNote> seal = read_checkpoint(proof.seal(), origin);
   if (!seal) return fail(seal, "auth's seal");
   verification.sealed_wall_s = cosigned_at(seal->note, auth);
   if (!verification.sealed_wall_s) return fail(Errc::kUnauthenticated, "auth's seal is not signed by auth");
@@ -296,31 +293,35 @@ Result<Verifier::Proved> Verifier::prove(const Trust& trust, Verification& verif
   if (proved.leaves.empty() || found_[0].leaf != proved.leaves[0]) {
     return fail(Errc::kCorrupt, "chunk 0 is not what was signed");
   }
-  const Result<SignerCertificate> signer = check_signer(opening_->certificate(), trust);
+  const Result<SignerCertificate> signer = check_signer(opening.certificate(), trust);
   if (!signer) return fail(signer, "the session's certificate");
   verification.node = signer->unit;
   verification.certificate_serial = signer->serial;
-  if (signer->common_name != opening_->begin().begin().session_id()) {
+  if (signer->common_name != session) {
     return fail(Errc::kUnauthenticated, "its certificate is another session's");
   }
-  if (proof_->has_audit()) {
-    const Result<AuditPlace> place = check_audit_inclusion(proof_->audit(), auth, signer->common_name, seal->said.root);
+  if (proof.has_audit()) {
+    const Result<AuditPlace> place = check_audit_inclusion(proof.audit(), auth, signer->common_name, seal->said.root);
     if (!place) return fail(Errc::kUnauthenticated, "its place in the audit log: " + place.error().message);
     verification.audit = *place;
   }
-  if (!proof_->timestamp().empty()) {
+  if (!proof.timestamp().empty()) {
     const bool is_checked = !trust.timestamp_authorities_pem.empty();
-    const Result<int64_t> time =
-        is_checked ? check_timestamp(proof_->timestamp(), proof_->seal(), trust.timestamp_authorities_pem)
-                   : read_timestamp(proof_->timestamp(), proof_->seal());
+    const Result<int64_t> time = is_checked
+                                     ? check_timestamp(proof.timestamp(), proof.seal(), trust.timestamp_authorities_pem)
+                                     : read_timestamp(proof.timestamp(), proof.seal());
     if (!time) return fail(Errc::kUnauthenticated, "its timestamp: " + time.error().message);
     verification.timestamp_wall_s = *time;
     verification.is_timestamp_checked = is_checked;
   }
-  if (Result<void> archived = prove_archive(origin, auth, proved, verification); !archived) return fail(archived);
-  if (proof_->checkpoint().empty()) return proved;
+  // A proof that was made for an archive form which a crash took back says nothing about what the node wrote.
+  if (proof.has_archive() && is_archived()) {
+    Result<void> archived = prove_archive(proof.archive(), origin, auth, proved, verification);
+    if (!archived) return fail(archived);
+  }
+  if (proof.checkpoint().empty()) return proved;
 
-  const Result<ReadNote> last = read_checkpoint(proof_->checkpoint(), origin);
+  const Result<ReadNote> last = read_checkpoint(proof.checkpoint(), origin);
   if (!last) return fail(last, "the session's signature");
   if (!is_signed_by(last->note, {.name = origin, .public_key = signer->public_key})) {
     return fail(Errc::kUnauthenticated, "the session's signature is not by its key");
@@ -331,8 +332,10 @@ Result<Verifier::Proved> Verifier::prove(const Trust& trust, Verification& verif
   verification.session_signed_chunks = last->said.size;
   verification.signed_wall_ns = last->said.wall_ns;
   verification.cosigned_wall_s = cosigned_at(last->note, auth);
-  if (Result<void> fits = prove_open_part(last->said); !fits) {
-    verification.bad_chunk = last->said.open->chunk;
+  const std::optional<Checkpoint::Open>& open = last->said.open;
+  if (!open) return proved;
+  if (Result<void> fits = prove_open_part(*open, !opening.sealed_secret().empty()); !fits) {
+    verification.bad_chunk = open->chunk;
     return fail(fits);
   }
   return proved;
@@ -352,7 +355,7 @@ Verification Verifier::finish(const Trust& trust) {
     if (verification.integrity == Integrity::kUnproved && is_proof_bad_) verification.integrity = Integrity::kAltered;
     return verification;
   }
-  const Result<Proved> proved = prove(trust, verification);
+  const Result<Proved> proved = prove(*opening_, *proof_, trust, verification);
   if (!proved) {
     verification.integrity = proved.error().code == Errc::kExpired   ? Integrity::kRevoked
                              : proved.error().code == Errc::kCorrupt ? Integrity::kAltered

@@ -84,12 +84,13 @@ class Verifier {
   void check_against(const std::vector<std::string>& leaves, Verification& verification) const;
   void check_chain(Verification& verification) const;
   bool is_archived() const;
-  Result<void> prove_archive(const std::string& origin, const NoteKey& auth, Proved& proved,
-                             Verification& verification) const;
+  static Result<void> prove_archive(const recording::v1::ArchiveSeal& archive, const std::string& origin,
+                                    const NoteKey& auth, Proved& proved, Verification& verification);
   void check_archive(const std::vector<std::string>& stored, Verification& verification) const;
   bool is_damaged_before(uint64_t offset) const;
-  Result<Proved> prove(const Trust& trust, Verification& verification) const;
-  Result<void> prove_open_part(const Checkpoint& checkpoint) const;
+  Result<Proved> prove(const Opening& opening, const Proof& proof, const Trust& trust,
+                       Verification& verification) const;
+  Result<void> prove_open_part(const Checkpoint::Open& open, bool is_encrypted) const;
   void blame(Verification& verification, Integrity integrity, uint64_t chunk, std::string finding) const;
 
   std::string buffer_;

@@ -67,13 +67,14 @@ bool RecordingSearch::add_lines(const v1::Session& session, std::vector<recorder
 Result<bool> RecordingSearch::search_segments(const v1::Session& session, const recorder::Derived& derived,
                                               SearchPosition& position) {
   const std::vector<recorder::DerivedSegment>& segments = derived.file.segments();
-  while (position.segment < segments.size() + (derived.open_chunk ? 1 : 0)) {
-    const bool is_open = position.segment == segments.size();
+  const std::optional<derived::v1::Content>& open_chunk = derived.open_chunk;
+  while (position.segment < segments.size() + (open_chunk ? 1 : 0)) {
+    const bool is_stored = position.segment < segments.size();
     const Result<derived::v1::Content> stored =
-        is_open ? Result<derived::v1::Content>() : derived.file.content(segments[position.segment]);
+        is_stored ? derived.file.content(segments[position.segment]) : Result<derived::v1::Content>();
     if (!stored) return fail(stored);
     Result<std::vector<recorder::FoundText>> lines =
-        recorder::find_text(is_open ? *derived.open_chunk : *stored, search_, sources_);
+        recorder::find_text(!is_stored && open_chunk ? *open_chunk : *stored, search_, sources_);
     if (!lines) return fail(lines);
     if (!add_lines(session, std::move(*lines), position)) return false;
     if (std::chrono::steady_clock::now() >= deadline_) return false;

@@ -130,20 +130,21 @@ Service::Answer Service::find_moment(const Subject& caller, const v1::FindMoment
   if (Result<void> noted = note_reading(caller, *session, "", "", conversation); !noted) return fail(noted);
   const Result<recorder::Derived> derived = derivations_->read(session->id(), false, after(kPatience));
   if (!derived) return fail(derived);
-  Result<std::optional<recorder::Moment>> moment =
+  Result<std::optional<recorder::Moment>> there =
       recorder::find_moment(derived->file, request.at_ns(), step_of(request.step()));
-  if (!moment) return fail(moment);
+  if (!there) return fail(there);
+  std::optional<recorder::Moment>& moment = *there;
   v1::Response response;
   v1::FindMomentResponse& found = *response.mutable_find_moment();
-  if (!*moment) return response;
+  if (!moment) return response;
   found.set_found(true);
-  found.set_at_ns((*moment)->at_ns);
-  found.set_chunk((*moment)->chunk);
+  found.set_at_ns(moment->at_ns);
+  found.set_chunk(moment->chunk);
   const Result<uint64_t> offset =
-      recordings_->offset_of(session->id(), request.layout(), (*moment)->chunk, (*moment)->offset);
+      recordings_->offset_of(session->id(), request.layout(), moment->chunk, moment->offset);
   if (!offset) return fail(offset);
   found.set_offset(*offset);
-  found.set_keyframe(std::move((*moment)->keyframe));
+  found.set_keyframe(std::move(moment->keyframe));
   return response;
 }
 

@@ -47,12 +47,12 @@ Result<EventFeed::Step> LateFeed::skip(std::chrono::milliseconds wait) {
 
 // Whether the way was known.
 Result<bool> LateFeed::jump_ahead() {
-  Result<std::optional<recorder::Keyframe>> keyframe = feed_->jump(after_ns_);
-  if (!keyframe) return fail(keyframe);
-  if (!*keyframe) return false;
-  track_ = std::move((*keyframe)->track);
-  for (Event& opened : (*keyframe)->open_channels)
-    first_.push_back({.state = State::kEvent, .event = std::move(opened)});
+  Result<std::optional<recorder::Keyframe>> found = feed_->jump(after_ns_);
+  if (!found) return fail(found);
+  std::optional<recorder::Keyframe>& keyframe = *found;
+  if (!keyframe) return false;
+  track_ = std::move(keyframe->track);
+  for (Event& opened : keyframe->open_channels) first_.push_back({.state = State::kEvent, .event = std::move(opened)});
   return true;
 }
 

@@ -59,15 +59,16 @@ class Derivation {
         }) {}
 
   Result<void> run() {
-    const Result<std::optional<std::string>> first = chunk_at(job_.recording.get(), 0);
-    if (!first) return fail(first);
-    if (!*first) return {};  // nothing is there yet
-    const Result<ChunkHeader> header = parse_chunk_header(**first);
+    const Result<std::optional<std::string>> there = chunk_at(job_.recording.get(), 0);
+    if (!there) return fail(there);
+    const std::optional<std::string>& first = *there;
+    if (!first) return {};  // nothing is there yet
+    const Result<ChunkHeader> header = parse_chunk_header(*first);
     if (!header) return fail(header);
     session_ = header->session;
     Result<DerivedFile> derived = DerivedFile::open_or_begin(std::move(job_.derived), session_, keys_.get());
     if (!derived) return fail(derived);
-    if (Result<void> resumed = resume(*derived, **first); !resumed) return resumed;
+    if (Result<void> resumed = resume(*derived, *first); !resumed) return resumed;
     if (Result<void> added = add_chunks(*derived); !added) return added;
     // A chunk that has been sealed meanwhile was derived as a whole.
     return job_.draft && job_.pieces_of == next_ ? draft() : Result<void>();
@@ -76,10 +77,11 @@ class Derivation {
  private:
   Result<void> take_events() {
     for (;;) {
-      Result<std::optional<Event>> event = decoder_.next();
-      if (!event) return fail(event);
-      if (!*event) return {};
-      deriver_.feed(**event);
+      const Result<std::optional<Event>> next = decoder_.next();
+      if (!next) return fail(next);
+      const std::optional<Event>& event = *next;
+      if (!event) return {};
+      deriver_.feed(*event);
     }
   }
 
@@ -103,12 +105,13 @@ class Derivation {
 
   Result<void> add_chunks(DerivedFile& derived) {
     for (;;) {
-      const Result<std::optional<std::string>> chunk = chunk_at(job_.recording.get(), offset_);
-      if (!chunk) return fail(chunk);
-      if (!*chunk) return {};
-      decoder_.feed(**chunk);
+      const Result<std::optional<std::string>> there = chunk_at(job_.recording.get(), offset_);
+      if (!there) return fail(there);
+      const std::optional<std::string>& chunk = *there;
+      if (!chunk) return {};
+      decoder_.feed(*chunk);
       if (Result<void> taken = take_events(); !taken) return taken;
-      offset_ += (*chunk)->size();
+      offset_ += chunk->size();
       const DerivedSegment segment{.chunk = next_,
                                    .next_chunk = next_ + 1,
                                    .next_offset = offset_,

@@ -10,7 +10,6 @@
 namespace cairn::recorder {
 namespace {
 
-using screen::v1::SavedCursor;
 using screen::v1::SavedLines;
 using screen::v1::SavedScreen;
 
