@@ -49,6 +49,7 @@ enum {
 	EVENT_NAME_MAX = 256,		/* one component, NUL included */
 	EVENT_ARGV_MAX = 64 * 1024,
 	FOLDS_MAX = 4096,		/* of a session; beyond them everything is recorded in full */
+	FOLD_NAME_MAX = 7,
 };
 
 struct event_header {
@@ -309,13 +310,16 @@ enum tag_flags {
 	TAG_INJECTED = 4,	/* a process outside into which the session reached; it and its children keep no session open */
 };
 
+#define FOLD_BY_NAME (1ULL << 63)
+
 /*
  * Opens and executable mappings that are counted and not recorded one by one. The session's inner map "folds" holds the
- * files that user space wants counted (program all zero: a mark), and then a count for each program that used one.
+ * files that user space wants counted (program all zero: a mark), and then a count for each program that used one. Files
+ * of processes' folders in procfs may be marked by their name: /proc/1/stat and /proc/2/stat then count as one file.
  */
 struct fold_key {
 	__u64 program_inode;
-	__u64 inode;
+	__u64 inode;		/* or FOLD_BY_NAME with the name in its first FOLD_NAME_MAX bytes */
 	__u32 program_device;
 	__u32 device;
 };

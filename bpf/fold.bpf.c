@@ -2,6 +2,7 @@
 #include "bpf/fold.h"
 
 #include <bpf/bpf_core_read.h>
+#include <linux/magic.h>
 
 enum {
 	SESSIONS_MAX = 4096,
@@ -31,6 +32,27 @@ static void read_file_key(struct file *file, __u64 *inode_number, __u32 *device)
 	*device = BPF_CORE_READ(inode, i_sb, s_dev);
 }
 
+/* /proc/PID/NAME counts by its name, where that is marked. */
+static bool read_process_file_key(void *counts, struct file *file, struct fold_key *key)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct dentry *folder = BPF_CORE_READ(dentry, d_parent);
+	struct super_block *filesystem = BPF_CORE_READ(dentry, d_inode, i_sb);
+	struct dentry *root = BPF_CORE_READ(filesystem, s_root);
+	char name[2 * sizeof(key->inode)] = {};
+
+	if (BPF_CORE_READ(filesystem, s_magic) != PROC_SUPER_MAGIC || folder == root ||
+	    BPF_CORE_READ(folder, d_parent) != root)
+		return false;
+	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	if (name[FOLD_NAME_MAX])
+		return false;
+	__builtin_memcpy(&key->inode, name, sizeof(key->inode));
+	key->inode |= FOLD_BY_NAME;
+	key->device = BPF_CORE_READ(filesystem, s_dev);
+	return bpf_map_lookup_elem(counts, key);
+}
+
 __hidden bool fold(struct session_state *session, __u64 session_key, struct file *file, enum fold_kind kind)
 {
 	struct fold_count first = {.last_boot_ns = bpf_ktime_get_boot_ns()};
@@ -41,9 +63,11 @@ __hidden bool fold(struct session_state *session, __u64 session_key, struct file
 
 	if (!counts)
 		return false;
-	read_file_key(file, &key.inode, &key.device);
-	if (!bpf_map_lookup_elem(counts, &key) && !(session->is_aggregating && is_crowded(session_key)))
-		return false;	/* nobody marked it */
+	if (!read_process_file_key(counts, file, &key)) {
+		read_file_key(file, &key.inode, &key.device);
+		if (!bpf_map_lookup_elem(counts, &key) && !(session->is_aggregating && is_crowded(session_key)))
+			return false;	/* nobody marked it */
+	}
 
 	program = BPF_CORE_READ(current_task(), mm, exe_file);
 	if (!program)

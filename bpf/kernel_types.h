@@ -28,7 +28,9 @@ struct file_system_type {
 
 struct super_block {
 	dev_t s_dev;
+	unsigned long s_magic;
 	struct file_system_type *s_type;
+	struct dentry *s_root;
 };
 
 struct inode {

@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint32_t kMinorBits = 20;  // include/linux/kdev_t.h
 
+constexpr const char* kEveryProcess = "/proc/[pid]/";  // as proc(5) writes it
+
 uint32_t device_of(const recording::v1::KernelPath& path) {
   return path.device_major() << kMinorBits | path.device_minor();
 }
@@ -30,12 +32,28 @@ void FoldTable::learn(const UniqueFd& counts, const recording::v1::Event& event)
   const recording::v1::Open& open = event.open();
   const bool is_reading = (open.flags() & O_ACCMODE) == O_RDONLY && !open.created();
   if (!is_reading) return;
-  if (marks_noise_ && open.file().complete() && is_noise_path(open.file().path())) mark(counts, open.file());
+  if (marks_noise_ && open.file().complete()) mark_noise(counts, open.file());
   if (knows_all_) paths_.try_emplace({device_of(open.file()), open.file().inode()}, open.file());
 }
 
-void FoldTable::mark(const UniqueFd& counts, const recording::v1::KernelPath& file) {
-  const bpf::fold_key key{.program_inode = 0, .inode = file.inode(), .program_device = 0, .device = device_of(file)};
+void FoldTable::mark_noise(const UniqueFd& counts, const recording::v1::KernelPath& file) {
+  if (is_noise_path(file.path())) return mark(counts, file.inode(), file);
+  const std::string_view name = process_listing_name(file.path());
+  if (name.empty()) return;
+  uint64_t key = 0;
+  static_assert(sizeof(key) > bpf::FOLD_NAME_MAX);
+  name.copy(reinterpret_cast<char*>(&key), bpf::FOLD_NAME_MAX);
+  recording::v1::KernelPath all;
+  all.set_path(kEveryProcess);
+  all.mutable_path()->append(name);
+  all.set_complete(true);
+  all.set_device_major(file.device_major());
+  all.set_device_minor(file.device_minor());
+  mark(counts, key | FOLD_BY_NAME, all);
+}
+
+void FoldTable::mark(const UniqueFd& counts, uint64_t inode, const recording::v1::KernelPath& file) {
+  const bpf::fold_key key{.program_inode = 0, .inode = inode, .program_device = 0, .device = device_of(file)};
   if (!paths_.try_emplace({key.device, key.inode}, file).second) return;
   const bpf::fold_count none{};
   // A full map is no error: what is not marked is recorded in full.

@@ -26,9 +26,10 @@ class FoldTable {
   Result<void> report(const UniqueFd& counts, const std::function<void(recording::v1::Event)>& sink);
 
  private:
-  using FileId = std::pair<uint32_t, uint64_t>;  // device as bpf/events.h has it, inode
+  using FileId = std::pair<uint32_t, uint64_t>;  // device and inode as bpf::fold_key has them
 
-  void mark(const UniqueFd& counts, const recording::v1::KernelPath& file);
+  void mark_noise(const UniqueFd& counts, const recording::v1::KernelPath& file);
+  void mark(const UniqueFd& counts, uint64_t inode, const recording::v1::KernelPath& file);
   recording::v1::KernelPath path_of(FileId id) const;
 
   bool marks_noise_;

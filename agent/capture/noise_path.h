@@ -8,4 +8,8 @@ namespace cairn::agent {
 // Opens of these are 40 to 85 % of all.
 bool is_noise_path(std::string_view path);
 
+// NAME of /proc/PID/NAME where that says of each process the same, and ps(1) reads it of all: "stat", "cmdline". Else
+// empty. None of what opens a process's memory, environment or files.
+std::string_view process_listing_name(std::string_view path);
+
 }  // namespace cairn::agent

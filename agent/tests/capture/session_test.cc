@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "agent/tests/capture/live_capture.h"
@@ -226,6 +227,36 @@ TEST_F(SessionWithFolds, CountsWhatEachStartOfAProgramReads) {
     EXPECT_TRUE(
         session.report_folds([](const recording::v1::Event& event) { ADD_FAILURE() << event.ShortDebugString(); }));
   }
+}
+
+// As ps(1) does: a few facts of every process. Which process it was does not matter, which program asked does.
+TEST_F(SessionWithFolds, CountsWhatIsReadOfEveryProcessByTheFilesName) {
+  constexpr int kRounds = 20;
+  SessionCapture session = *SessionCapture::open(bpf_dir(), 95, {}, {.stream = EventStream::kFolded});
+  GatedChild child([] {
+    for (int i = 0; i < kRounds; ++i) {
+      const std::string process = i % 2 == 0 ? "/proc/1/" : fmt::format("/proc/{}/", ::getpid());
+      for (const char* name : {"stat", "limits"}) ::close(::open((process + name).c_str(), O_RDONLY | O_CLOEXEC));
+      ::close(::open("/proc/stat", O_RDONLY | O_CLOEXEC));
+      ::usleep(20000);
+    }
+    return 0;
+  });
+  ASSERT_TRUE(session.tag(child.pidfd()));
+  child.open_gate();
+  const Recorded recorded = read_to_end(session);
+  recorded.expect_whole();
+  uint64_t folded = 0;
+  ASSERT_TRUE(session.report_folds([&](const recording::v1::Event& event) {
+    EXPECT_EQ(event.folded().file().path(), "/proc/[pid]/stat");
+    folded += event.folded().opens();
+  }));
+  const std::string own = fmt::format("/proc/{}/", child.pid());
+  EXPECT_EQ(recorded.opens_of("/proc/1/stat").size() + recorded.opens_of(own + "stat").size() + folded,
+            static_cast<size_t>(kRounds));
+  EXPECT_GT(folded, static_cast<uint64_t>(kRounds) / 2);
+  EXPECT_THAT(recorded.opens_of("/proc/1/limits"), SizeIs(kRounds / 2));
+  EXPECT_THAT(recorded.opens_of("/proc/stat"), SizeIs(kRounds));
 }
 
 // Opening for writing is no noise, whatever the file.
