@@ -164,8 +164,10 @@ void RecordingWriter::note_clocks(const ClockAnchor& now) {
 
 Result<void> RecordingWriter::write_due(const ClockAnchor& now, bool everything) {
   bool has_written = false;
+  bool has_aged = false;
   while (everything ? !pending_.empty() || has_losses() : is_due(now.boot_ns)) {
     has_written = true;
+    has_aged = pending_bytes_ < kFlushRawBytes;
     if (Result<void> written = write_next_batch(RecordingFile::Room::kWithinQuota); !written) {
       drop_oldest_beyond(kMaxPendingBytes);
       return written;
@@ -177,9 +179,8 @@ Result<void> RecordingWriter::write_due(const ClockAnchor& now, bool everything)
     committed_boot_ns_ = now.boot_ns;
     return file_.commit(now);
   }
-  // In bulk whole chunks follow one another within milliseconds, and pieces are written by size.
-  return has_written && pending_bytes_ < kFlushRawBytes && since_ns >= kCommitIntervalNs ? file_.save(now)
-                                                                                         : Result<void>();
+  // In bulk whole chunks follow one another within milliseconds: a piece would be written twice for nothing.
+  return has_aged ? file_.save(now) : Result<void>();
 }
 
 bool RecordingWriter::is_due(uint64_t now_boot_ns) const {

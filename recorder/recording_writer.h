@@ -16,9 +16,9 @@
 
 namespace cairn::recorder {
 
-// Events are put on the disk when the oldest of them is this old, or when this much waits; so a viewer is less than a
-// second behind as long as flush() is called every 100 ms: the way to auth and to the viewer takes its share.
-constexpr uint64_t kMaxBatchAgeNs = 500'000'000;
+// Events are put on the disk when the oldest of them is this old, or when this much waits; so kill -9 takes less than a
+// second as long as flush() is called every 100 ms, even while the disk takes half of one to sync.
+constexpr uint64_t kMaxBatchAgeNs = 300'000'000;
 constexpr size_t kFlushRawBytes = 64 * 1024;
 // Power loss takes no more than what came within this time, and a signature covers all that is older.
 constexpr uint64_t kCommitIntervalNs = 500'000'000;

@@ -106,6 +106,28 @@ TEST_F(Recording, IsOnDiskLessThanASecondBehind) {
   EXPECT_TRUE(decoder.finish());
 }
 
+// A line each 20 ms; now and then the disk takes half a second to sync, so that flush() comes late.
+TEST_F(Recording, WritesWhatIsThreeTenthsOfASecondOldWhicheverFlushSyncs) {
+  RecordingWriter writer = make_writer();
+  uint64_t made = 0;
+  uint64_t flush = 0;
+  for (uint64_t now = 100; now < 10'000; now += ++flush % 7 == 0 ? 500 : 100) {
+    for (; made * 20 < now; ++made)
+      writer.add(make_output(kStartNs + made * 20 * kMs, fmt::format("line {}\r\n", made)));
+    ASSERT_TRUE(writer.flush(kStartNs + now * kMs));
+    std::string stored;
+    if (std::filesystem::exists(TailFile::path_for(path_))) {
+      RecordingDecoder decoder;
+      decoder.feed(contents(path_));
+      decoder.feed_pieces(1, read_tail(contents(TailFile::path_for(path_)), 1).pieces);
+      while (std::optional<Event> event = decoder.next().value()) stored += event->output().data();
+    }
+    const uint64_t due = now < 300 ? 0 : (now - 300) / 20;
+    if (due > 0)
+      EXPECT_TRUE(stored.find(fmt::format("line {}\r\n", due - 1)) != std::string::npos) << "at " << now << " ms";
+  }
+}
+
 TEST_F(Recording, WritesAtOnceWhatIsLarge) {
   RecordingWriter writer = make_writer();
   for (uint64_t i = 0; i < 3; ++i) writer.add(make_output(kStartNs + i, std::string(30000, 'x'), 0));

@@ -30,9 +30,9 @@ keep_what_auth_had() { cmp -s -n "$(stat -c %s "$tmp/had")" "$at_auth" "$tmp/had
 # A line that is not whole is the last one's.
 recorded_lines() { cairn play "$session" --events=none --speed=max 2>/dev/null | grep -a '^line [0-9]* [0-9.]*$' >"$tmp/recorded" || true; }
 
-# The numbers ascend by one from 1, and the last line is of $1 at the earliest; prints how many ms are missing.
+# The numbers ascend by one from 1; prints how many ms are missing before $1, all since the first line if there is none.
 check_lines() {
-  awk -v killed="$1" '
+  awk -v killed="$1" -v last="$(sed -n 's/^line 1 //p' "$tmp/seen")" '
     $2 != NR { printf "line %d stands where line %d should\n", $2, NR; bad = 1; exit 1 }
     { last = $3 }
     END { if (!bad) { ms = (killed - last) * 1000; if (ms < 0) ms = 0; printf "%d\n", ms } }' "$tmp/recorded"
