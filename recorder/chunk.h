@@ -41,6 +41,9 @@ constexpr uint32_t kMaxChunkEvents = 131'072;
 constexpr size_t kMaxOutputBytes = 32768;
 // Output has times to a tenth of a millisecond: finer ones say nothing and cost a tenth of an hour of typing.
 constexpr uint64_t kOutputTickNs = 100'000;
+// All others have them to a microsecond: processors' clocks and the kernel's hooks are no finer, and a nanosecond's
+// digits are noise, 6 % of an hour of work.
+constexpr uint64_t kTickNs = 1'000;
 
 enum class ChunkType : uint8_t {
   kBegin = 0,  // number 0: an Opening

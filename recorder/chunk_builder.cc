@@ -75,8 +75,9 @@ ChunkBuilder::ChunkBuilder(const ChunkPlace& place, const RecordingKeys* keys, C
 }
 
 void ChunkBuilder::add(Events events, const KernelPosition& after) {
-  for (const Event& event : events) {
-    const uint64_t time = event.boot_ns();
+  for (Event& event : events) {
+    const uint64_t time = event.boot_ns() / kTickNs * kTickNs;  // as it will be read again
+    event.set_boot_ns(time);
     header_.first_boot_ns = empty() ? time : std::min(header_.first_boot_ns, time);
     header_.last_boot_ns = std::max(header_.last_boot_ns, time);
     header_.kinds |= kind_bit(event.kind_case());

@@ -136,8 +136,8 @@ class Reader {
       if (!next(columns_.output_times(), output_time_, output_tick_)) return false;
       event.set_boot_ns(output_tick_ * kOutputTickNs);
     } else {
-      if (!next(columns_.times_ns(), time_, ns_)) return false;
-      event.set_boot_ns(ns_);
+      if (!next(columns_.times_us(), time_, tick_)) return false;
+      event.set_boot_ns(tick_ * kTickNs);
     }
     if ((code & kLate) != 0) event.set_late(true);
     if ((code & kNumbered) == 0) return true;
@@ -215,14 +215,14 @@ class Reader {
                      columns_.executable_hash_size() + columns_.clock_step_size() + columns_.input_size() +
                      columns_.join_size() + columns_.marker_size();
     return messages == held && output_ == columns_.output_targets_size() && output_ == columns_.output_lengths_size() &&
-           output_bytes_ == columns_.output().size() && time_ == columns_.times_ns_size() &&
+           output_bytes_ == columns_.output().size() && time_ == columns_.times_us_size() &&
            output_time_ == columns_.output_times_size() && sequence_ == columns_.sequence_size() &&
            process_ == columns_.process_of_size();
   }
 
   Columns columns_;
   int time_ = 0;
-  uint64_t ns_ = 0;
+  uint64_t tick_ = 0;
   int output_time_ = 0;
   uint64_t output_tick_ = 0;
   int sequence_ = 0;
@@ -237,19 +237,19 @@ class Reader {
 
 void append_columns(Events&& events, std::string& bytes) {
   Columns columns;
-  int64_t last_ns = 0;
   int64_t last_tick = 0;
+  int64_t last_output_tick = 0;
   int64_t last_number = 0;
   columns.mutable_kinds()->Reserve(static_cast<int>(events.size()));
   for (Event& event : events) {
     uint32_t code = static_cast<uint32_t>(event.kind_case()) * kCodes + (event.late() ? kLate : 0);
     if (event.kind_case() == Event::kOutput) {
       const auto tick = static_cast<int64_t>(event.boot_ns() / kOutputTickNs);
-      columns.add_output_times(tick - std::exchange(last_tick, tick));
+      columns.add_output_times(tick - std::exchange(last_output_tick, tick));
       add_output(columns, event.output());
     } else {
-      const auto ns = static_cast<int64_t>(event.boot_ns());
-      columns.add_times_ns(ns - std::exchange(last_ns, ns));
+      const auto tick = static_cast<int64_t>(event.boot_ns() / kTickNs);
+      columns.add_times_us(tick - std::exchange(last_tick, tick));
     }
     if (event.kernel_seq() != 0) {
       const auto number = static_cast<int64_t>(event.kernel_seq());
