@@ -132,7 +132,7 @@ int check_peer(const Setting& setting, X509_STORE_CTX* check, std::string* refus
   if (peer->cluster != setting.cluster) {
     *refusal =
         fmt::format("{} belongs to cluster \"{}\", we to \"{}\"", describe(*peer), peer->cluster, setting.cluster);
-    return X509_V_ERR_CERT_UNTRUSTED;
+    return X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;  // the other side hears of an authority that is not ours
   }
   if (std::ranges::find(setting.roles, peer->role) == setting.roles.end()) {
     *refusal = fmt::format("{} presents the certificate of a {}, which has no place on {}", describe(*peer),
