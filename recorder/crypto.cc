@@ -1,6 +1,5 @@
 #include "recorder/crypto.h"
 
-#include <cstdlib>
 #include <utility>
 
 #include <openssl/core_names.h>
@@ -10,6 +9,7 @@
 #include <openssl/params.h>
 
 #include "base/free_with.h"
+#include "base/must.h"
 
 namespace cairn::recorder {
 namespace {
@@ -24,10 +24,6 @@ using KdfContext = std::unique_ptr<EVP_KDF_CTX, FreeWith<EVP_KDF_CTX_free>>;
 unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 int length_of(std::string_view text) { return static_cast<int>(text.size()); }
-
-void must(bool holds) {
-  if (!holds) std::abort();
-}
 
 const EVP_CIPHER* algorithm(Cipher cipher) {
   return cipher == Cipher::kAes256Gcm ? EVP_aes_256_gcm() : EVP_chacha20_poly1305();

@@ -1,6 +1,5 @@
 #include "recorder/cms/cms.h"
 
-#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/free_with.h"
+#include "base/must.h"
 #include "recorder/cms/cms_shape.h"
 #include "recorder/cms/der.h"
 
@@ -28,10 +28,6 @@ using Octets = std::unique_ptr<ASN1_OCTET_STRING, FreeWith<ASN1_OCTET_STRING_fre
 
 constexpr std::string_view kTextPrefix = "cms:";
 constexpr size_t kMaxSpkiBytes = 2048;  // RSA of 8192 bits has 1062
-
-void must(bool holds) {
-  if (!holds) std::abort();
-}
 
 // What OpenSSL has to say stays in no queue: who speaks TLS on this thread would take it for their own.
 class QuietErrors {

@@ -9,10 +9,10 @@
 
 #include <ctime>
 #include <memory>
-#include <new>
 
 #include "base/bytes.h"
 #include "base/free_with.h"
+#include "base/must.h"
 #include "recorder/crypto.h"
 
 namespace cairn::recorder {
@@ -22,10 +22,6 @@ using Response = std::unique_ptr<TS_RESP, FreeWith<TS_RESP_free>>;
 using Store = std::unique_ptr<X509_STORE, FreeWith<X509_STORE_free>>;
 
 constexpr size_t kQueryNonceBytes = 8;
-
-void must(bool done) {
-  if (!done) throw std::bad_alloc();
-}
 
 Failure no(const char* why) { return fail(Errc::kCorrupt, why); }
 
