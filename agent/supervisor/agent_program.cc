@@ -11,9 +11,9 @@
 #include <fmt/format.h>
 
 #include "agent/supervisor/agent_options.h"
-#include "agent/supervisor/data_lock.h"
 #include "agent/supervisor/supervisor.h"
 #include "base/clock.h"
+#include "base/data_lock.h"
 #include "base/file.h"
 
 namespace cairn::agent {
@@ -58,7 +58,7 @@ Result<void> supervise(AgentOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
   if (Result<void> made = make_private_directory(options.data_dir); !made) return fail(made);
   if (Result<void> made = make_private_directory(options.data_dir / "spool"); !made) return fail(made);
-  const Result<DataLock> lock = DataLock::take(options.data_dir);
+  const Result<DataLock> lock = DataLock::take(options.data_dir, "cairn-agent");
   if (!lock) return fail(lock);
 
   const SystemClock clock;

@@ -1,9 +1,5 @@
 #include "auth/service/data_directory.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
-#include <cerrno>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -32,17 +28,10 @@ Result<void> check_cluster(const std::filesystem::path& path, const std::string&
 
 Result<DataDirectory> DataDirectory::open(const std::filesystem::path& path, const std::string& cluster) {
   if (Result<void> made = make_private_directory(path); !made) return fail(made);
-  const std::filesystem::path lock_path = path / "auth.lock";
-  UniqueFd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!lock) return fail_errno(fmt::format("open {}", lock_path.string()));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_errno(fmt::format("lock {}", lock_path.string()));
-    return fail(
-        Errc::kAlreadyExists,
-        fmt::format("{} is in use by another cairn-auth; stop it, or choose another --data-dir", path.string()));
-  }
+  Result<DataLock> lock = DataLock::take(path, "cairn-auth");
+  if (!lock) return fail(lock);
   if (Result<void> right = check_cluster(path, cluster); !right) return fail(right);
-  return DataDirectory(std::move(lock));
+  return DataDirectory(std::move(*lock));
 }
 
 }  // namespace cairn::auth

@@ -3,13 +3,12 @@
 #include <filesystem>
 #include <string>
 
+#include "base/data_lock.h"
 #include "base/result.h"
-#include "base/unique_fd.h"
 
 namespace cairn::auth {
 
-// Auth's directory (0700), held by one process: an exclusive flock(2) on auth.lock, which the kernel releases however
-// the process ends.
+// Auth's directory (0700), held by one process.
 class DataDirectory {
  public:
   // Makes it when it is missing, and writes the cluster's name into it the first time.
@@ -18,9 +17,9 @@ class DataDirectory {
   static Result<DataDirectory> open(const std::filesystem::path& path, const std::string& cluster);
 
  private:
-  explicit DataDirectory(UniqueFd lock) : lock_(std::move(lock)) {}
+  explicit DataDirectory(DataLock lock) : lock_(std::move(lock)) {}
 
-  UniqueFd lock_;
+  DataLock lock_;
 };
 
 }  // namespace cairn::auth
