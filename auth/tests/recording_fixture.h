@@ -43,7 +43,7 @@ struct TestRecording {
 
   static recorder::Event channel(const std::string& command) {
     recorder::Event event;
-    event.set_boot_ns(kBootNs + 1);
+    event.set_boot_ns(kBootNs + 1'000);  // recordings have microseconds
     event.mutable_channel_opened()->set_command(command);
     return event;
   }

@@ -170,9 +170,9 @@ TEST_F(Search, StepsFromCommandToCommand) {
   upload_all(archive_.recording.chunks(5, "make all"));
   const v1::Response next = find(0, v1::FindMomentRequest::STEP_NEXT_COMMAND);
   EXPECT_TRUE(next.find_moment().found());
-  EXPECT_EQ(next.find_moment().at_ns(), 1u) << "where the channel was opened";
-  EXPECT_FALSE(find(3, v1::FindMomentRequest::STEP_NEXT_COMMAND).find_moment().found());
-  EXPECT_EQ(find(3, v1::FindMomentRequest::STEP_PREVIOUS_COMMAND).find_moment().at_ns(), 1u);
+  EXPECT_EQ(next.find_moment().at_ns(), 1'000u) << "where the channel was opened";
+  EXPECT_FALSE(find(3'000, v1::FindMomentRequest::STEP_NEXT_COMMAND).find_moment().found());
+  EXPECT_EQ(find(3'000, v1::FindMomentRequest::STEP_PREVIOUS_COMMAND).find_moment().at_ns(), 1'000u);
 }
 
 }  // namespace

@@ -286,7 +286,7 @@ TEST_F(SessionInTheKernel, ThatMustLoseNothingIsHeldUntilItsRingsAreRead) {
       SessionCapture::open(bpf_dir(), 95, {.exec_bytes = 65536, .open_bytes = 65536}, {.loss = LossPolicy::kLossless});
   ASSERT_TRUE(session) << session.error().message;
   GatedChild child([&] {
-    for (int i = 0; i < kOpens; ++i) ::close(::open("/proc/self/stat", O_RDONLY | O_CLOEXEC));
+    for (int i = 0; i < kOpens; ++i) ::close(::open("/proc/self/limits", O_RDONLY | O_CLOEXEC));
     return 0;
   });
   ASSERT_TRUE(session->tag(child.pidfd()));
