@@ -1,7 +1,6 @@
 #include "base/child_process.h"
 
 #include <poll.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "base/spawn.h"
 
 namespace cairn {
 namespace {
@@ -37,20 +37,12 @@ Result<std::string> beginning_of(int fd, size_t limit_bytes) {
 }
 
 Result<pid_t> start_shell(const std::string& command, int input, int output, int errors) {
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
-  std::string shell = "sh";
-  std::string flag = "-c";
-  std::string line = command;
-  const std::array<char*, 4> argv = {shell.data(), flag.data(), line.data(), nullptr};
-  pid_t child = 0;
-  const int failed = ::posix_spawn(&child, "/bin/sh", &actions, nullptr, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return fail(std::error_code(failed, std::generic_category()), "start /bin/sh");
-  return child;
+  return spawn({.program = "/bin/sh",
+                .arguments = {"sh", "-c", command},
+                .environment = own_environment(),
+                .descriptors = {{.fd = input, .as = STDIN_FILENO},
+                                {.fd = output, .as = STDOUT_FILENO},
+                                {.fd = errors, .as = STDERR_FILENO}}});
 }
 
 }  // namespace

@@ -26,9 +26,8 @@ Result<int> wait_for_child(pid_t child, std::chrono::seconds patience, const std
 //   is_given_up  looked at some times a second; may be null
 //   returns      what it wrote to standard output
 //   fails        kTimeout; kClosed: it was given up; kTooLarge: it wrote more than `limit_bytes`; kUnavailable: it
-//   could
-//                not be started or ended with another status than 0: the sentence has the beginning of what it said on
-//                standard error
+//                could not be started or ended with another status than 0: the sentence has the beginning of what it
+//                said on standard error
 Result<std::string> run_command(const std::string& command, std::string_view input, size_t limit_bytes,
                                 std::chrono::seconds patience, const std::atomic<bool>* is_given_up);
 

@@ -1,6 +1,5 @@
 #include "agent/session/login_process.h"
 
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,54 +12,12 @@
 
 #include "agent/session/control_socket.h"
 #include "agent/session/pidfd.h"
+#include "base/spawn.h"
 
 namespace cairn::agent {
 namespace {
 
 constexpr int kControlFd = 3;
-
-class SpawnPlan {
- public:
-  SpawnPlan() {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-  }
-  ~SpawnPlan() {
-    ::posix_spawnattr_destroy(&attributes_);
-    ::posix_spawn_file_actions_destroy(&actions_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  // Returns 0 or the errno value of the call that was refused.
-  int prepare(const LoginDescriptors& descriptors, int control) {
-    sigset_t none;
-    sigset_t all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
-    int refused = ::posix_spawn_file_actions_adddup2(&actions_, descriptors.input.get(), STDIN_FILENO);
-    if (refused == 0) refused = ::posix_spawn_file_actions_adddup2(&actions_, descriptors.output.get(), STDOUT_FILENO);
-    if (refused == 0) refused = ::posix_spawn_file_actions_adddup2(&actions_, descriptors.errors.get(), STDERR_FILENO);
-    // Last: 3 may be one of the others until here.
-    if (refused == 0) refused = ::posix_spawn_file_actions_adddup2(&actions_, control, kControlFd);
-    if (refused == 0) refused = ::posix_spawn_file_actions_addclosefrom_np(&actions_, kControlFd + 1);
-    if (refused == 0) refused = ::posix_spawnattr_setsigmask(&attributes_, &none);
-    if (refused == 0) refused = ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    if (refused == 0) {
-      refused =
-          ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    }
-    return refused;
-  }
-
-  int spawn(pid_t* pid, const char* program, char* const* argv, char* const* environment) const {
-    return ::posix_spawn(pid, program, &actions_, &attributes_, argv, environment);
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
 
 // Of the worker's own environment only what a sanitizer reads; PAM's modules shall see no more, the person's program
 // not even that.
@@ -73,29 +30,23 @@ std::vector<std::string> login_process_environment() {
   return environment;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> list;
-  for (std::string& text : texts) list.push_back(text.data());
-  list.push_back(nullptr);
-  return list;
-}
-
 }  // namespace
 
 Result<LoginProcess> LoginProcess::spawn(const std::vector<std::string>& program, LoginDescriptors descriptors) {
   Result<ControlPair> control = make_control_pair();
   if (!control) return fail(control, "start a login process");
-  SpawnPlan plan;
-  if (const int refused = plan.prepare(descriptors, control->login.get()); refused != 0)
-    return fail_errno(refused, "prepare a login process");
-  std::vector<std::string> arguments = program;
-  std::vector<std::string> environment = login_process_environment();
-  const std::vector<char*> envp = pointers(environment);
-  arguments.front() = "cairn-agent";
-  const std::vector<char*> argv = pointers(arguments);
-  pid_t pid = 0;
-  if (const int refused = plan.spawn(&pid, program.front().c_str(), argv.data(), envp.data()); refused != 0)
-    return fail_errno(refused, fmt::format("start a login process ({})", program.front()));
+  SpawnPlan plan{.program = program.front(),
+                 .arguments = program,
+                 .environment = login_process_environment(),
+                 .descriptors = {{.fd = descriptors.input.get(), .as = STDIN_FILENO},
+                                 {.fd = descriptors.output.get(), .as = STDOUT_FILENO},
+                                 {.fd = descriptors.errors.get(), .as = STDERR_FILENO},
+                                 {.fd = control->login.get(), .as = kControlFd}},
+                 .leads_session = true};
+  plan.arguments.front() = "cairn-agent";
+  const Result<pid_t> started = cairn::spawn(plan);
+  if (!started) return fail(started, "login process");
+  const pid_t pid = *started;
   UniqueFd pidfd = open_pidfd(pid);
   if (!pidfd) {
     const Failure refused = fail_errno("pidfd_open of a login process");

@@ -1,7 +1,6 @@
 #include "agent/supervisor/worker_launcher.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "base/unique_fd.h"
 
 namespace cairn::agent {
@@ -20,49 +20,6 @@ namespace {
 
 // A pipe holds 64 KiB, so the frame fits before anybody reads.
 constexpr size_t kMaxStartBytes = 32 * 1024;
-
-class SpawnPlan {
- public:
-  SpawnPlan() {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-  }
-  ~SpawnPlan() {
-    ::posix_spawnattr_destroy(&attributes_);
-    ::posix_spawn_file_actions_destroy(&actions_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  // Returns 0 or the errno value of the call that was refused.
-  int prepare(int start_fd) {
-    sigset_t none;
-    sigset_t all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
-    int refused = ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (refused == 0) refused = ::posix_spawn_file_actions_adddup2(&actions_, STDERR_FILENO, STDOUT_FILENO);
-    if (refused == 0) refused = ::posix_spawn_file_actions_adddup2(&actions_, start_fd, kWorkerStartFd);
-    // What a library opened without O_CLOEXEC must not reach a process that becomes a user.
-    if (refused == 0) refused = ::posix_spawn_file_actions_addclosefrom_np(&actions_, kWorkerStartFd + 1);
-    if (refused == 0) refused = ::posix_spawn_file_actions_addchdir_np(&actions_, "/");
-    if (refused == 0) refused = ::posix_spawnattr_setsigmask(&attributes_, &none);
-    if (refused == 0) refused = ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    if (refused == 0) {
-      refused =
-          ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    }
-    return refused;
-  }
-
-  int spawn(pid_t* pid, const char* program, char* const* argv) const {
-    return ::posix_spawn(pid, program, &actions_, &attributes_, argv, environ);
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
 
 // A descriptor from which the frame can be read.
 Result<UniqueFd> pipe_with_frame(const std::string& start) {
@@ -87,15 +44,21 @@ WorkerLauncher::WorkerLauncher(const asio::any_io_executor& executor, std::vecto
 Result<void> WorkerLauncher::launch(std::string start) {
   const Result<UniqueFd> frame = pipe_with_frame(start);
   if (!frame) return fail(frame);
-  SpawnPlan plan;
-  if (const int refused = plan.prepare(frame->get()); refused != 0) return fail_errno(refused, "prepare a worker");
-  std::vector<char*> argv;
-  for (std::string& argument : command_) argv.push_back(argument.data());
-  argv.front() = const_cast<char*>("cairn-agent");
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  if (const int refused = plan.spawn(&pid, command_.front().c_str(), argv.data()); refused != 0)
-    return fail_errno(refused, fmt::format("start a worker ({})", command_.front()));
+  const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!null) return fail_errno("open /dev/null");
+  SpawnPlan plan{.program = command_.front(),
+                 .arguments = command_,
+                 .environment = own_environment(),
+                 .descriptors = {{.fd = null.get(), .as = STDIN_FILENO},
+                                 {.fd = STDERR_FILENO, .as = STDOUT_FILENO},
+                                 {.fd = STDERR_FILENO, .as = STDERR_FILENO},
+                                 {.fd = frame->get(), .as = kWorkerStartFd}},
+                 .leads_session = true,
+                 .begins_at_root = true};
+  plan.arguments.front() = "cairn-agent";
+  const Result<pid_t> started = spawn(plan);
+  if (!started) return fail(started, "worker");
+  const pid_t pid = *started;
   workers_[pid] = std::chrono::steady_clock::now();
   log_.info("worker.started", kv("pid", pid), kv("running", workers_.size()));
   return {};

@@ -32,8 +32,8 @@ Result<void> do_as_asked() {
 }
 
 Result<void> run(const RecompressRequest& request, char which) {
-  const std::array descriptors = {SandboxedProcess::Handed{.fd = request.from, .as = kFrom},
-                                  SandboxedProcess::Handed{.fd = request.to, .as = kTo}};
+  const std::array descriptors = {HandedDescriptor{.fd = request.from, .as = kFrom},
+                                  HandedDescriptor{.fd = request.to, .as = kTo}};
   const Secret input(encode_limits(request.limits) + which + std::string(request.secret));
   return run_sandboxed({.name = kName,
                         .work = "recompressing",

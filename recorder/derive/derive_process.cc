@@ -55,9 +55,9 @@ Result<void> derive_as_asked() {
 }  // namespace
 
 Result<void> run_derive_process(const DeriveRequest& request) {
-  const std::array descriptors = {SandboxedProcess::Handed{.fd = request.recording, .as = kRecording},
-                                  SandboxedProcess::Handed{.fd = request.derived, .as = kDerived},
-                                  SandboxedProcess::Handed{.fd = request.draft, .as = kDraft}};
+  const std::array descriptors = {HandedDescriptor{.fd = request.recording, .as = kRecording},
+                                  HandedDescriptor{.fd = request.derived, .as = kDerived},
+                                  HandedDescriptor{.fd = request.draft, .as = kDraft}};
   const Secret input(encode(request));
   return run_sandboxed({.name = kName,
                         .work = "deriving",

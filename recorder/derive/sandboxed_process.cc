@@ -1,7 +1,6 @@
 #include "recorder/derive/sandboxed_process.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/child_process.h"
 #include "base/file.h"
+#include "base/spawn.h"
 
 namespace cairn::recorder {
 namespace {
@@ -26,53 +27,6 @@ namespace {
 constexpr size_t kMaxSentence = 1024;
 constexpr int kSaysWhy = 1;
 constexpr int kSaysTooLarge = 2;
-
-// posix_spawn's dup2 of a descriptor onto itself clears close-on-exec; onto another it may overwrite one that is still
-// to be moved, so all are moved out of the way first.
-class Spawn {
- public:
-  Spawn() {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-    // The limits end it by signals, which the starter may ignore or block: both would be inherited.
-    sigset_t set;
-    ::sigfillset(&set);
-    ::posix_spawnattr_setsigdefault(&attributes_, &set);
-    ::sigemptyset(&set);
-    ::posix_spawnattr_setsigmask(&attributes_, &set);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  }
-  ~Spawn() {
-    ::posix_spawnattr_destroy(&attributes_);
-    ::posix_spawn_file_actions_destroy(&actions_);
-  }
-  Spawn(const Spawn&) = delete;
-  Spawn& operator=(const Spawn&) = delete;
-
-  Result<void> hand_over(int fd, int as) {
-    constexpr int kOutOfTheWay = 10;
-    UniqueFd moved(::fcntl(fd, F_DUPFD_CLOEXEC, kOutOfTheWay));
-    if (!moved) return fail_errno("descriptor");
-    ::posix_spawn_file_actions_adddup2(&actions_, moved.get(), as);
-    held_.push_back(std::move(moved));
-    return {};
-  }
-
-  Result<pid_t> start(const char* name, const std::filesystem::path& program) {
-    std::string own_name = name;
-    std::array<char*, 2> argv = {own_name.data(), nullptr};
-    std::array<char*, 1> environment = {nullptr};
-    pid_t child = 0;
-    const int failed = ::posix_spawn(&child, program.c_str(), &actions_, &attributes_, argv.data(), environment.data());
-    if (failed != 0) return fail(std::error_code(failed, std::generic_category()), "start " + program.string());
-    return child;
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-  std::vector<UniqueFd> held_;
-};
 
 std::string said(int errors) {
   std::string text(kMaxSentence, '\0');
@@ -83,19 +37,18 @@ std::string said(int errors) {
 
 }  // namespace
 
-Result<SandboxedProcess> SandboxedProcess::start(const char* name, std::span<const Handed> descriptors,
+Result<SandboxedProcess> SandboxedProcess::start(const char* name, std::span<const HandedDescriptor> descriptors,
                                                  const std::filesystem::path& program) {
   Result<UniqueFd> errors = memory_file({});
   if (!errors) return fail(errors);
-  Spawn spawn;
-  for (const int as : {STDOUT_FILENO, STDERR_FILENO}) {
-    if (Result<void> handed = spawn.hand_over(errors->get(), as); !handed) return fail(handed);
-  }
-  for (const Handed& handed : descriptors) {
-    if (handed.fd < 0) continue;
-    if (Result<void> done = spawn.hand_over(handed.fd, handed.as); !done) return fail(done);
-  }
-  const Result<pid_t> child = spawn.start(name, program);
+  // Its limits end it by signals, and it reads no environment.
+  SpawnPlan plan{
+      .program = program,
+      .arguments = {name},
+      .descriptors = {{.fd = errors->get(), .as = STDOUT_FILENO}, {.fd = errors->get(), .as = STDERR_FILENO}}};
+  std::ranges::copy_if(descriptors, std::back_inserter(plan.descriptors),
+                       [](const HandedDescriptor& each) { return each.fd >= 0; });
+  const Result<pid_t> child = spawn(plan);
   if (!child) return fail(child);
   return SandboxedProcess(*child, std::move(*errors));
 }
@@ -125,7 +78,7 @@ Result<void> SandboxedProcess::wait(std::string_view work, std::chrono::seconds 
 Result<void> run_sandboxed(const SandboxedJob& job) {
   const Result<UniqueFd> input = memory_file(job.input);
   if (!input) return fail(input);
-  std::vector<SandboxedProcess::Handed> handed(job.descriptors.begin(), job.descriptors.end());
+  std::vector<HandedDescriptor> handed(job.descriptors.begin(), job.descriptors.end());
   handed.push_back({.fd = input->get(), .as = STDIN_FILENO});
   Result<SandboxedProcess> process = SandboxedProcess::start(job.name, handed, job.program);
   if (!process) return fail(process);

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/spawn.h"
 #include "base/unique_fd.h"
 #include "recorder/derive/sandbox.h"
 
@@ -19,14 +20,9 @@ namespace cairn::recorder {
 // before it looks at them. Its standard output and error are kept, for the sentence with which it fails.
 class SandboxedProcess {
  public:
-  struct Handed {
-    int fd;  // ours, borrowed for the call; -1: passed over
-    int as;  // what the process finds it as
-  };
-
   //   name     what it is called
   //   program  one whose main() asks is_sandboxed()
-  static Result<SandboxedProcess> start(const char* name, std::span<const Handed> descriptors,
+  static Result<SandboxedProcess> start(const char* name, std::span<const HandedDescriptor> descriptors,
                                         const std::filesystem::path& program = "/proc/self/exe");
   SandboxedProcess(SandboxedProcess&& other) noexcept;
   SandboxedProcess& operator=(SandboxedProcess&&) = delete;
@@ -51,7 +47,7 @@ struct SandboxedJob {
   const char* name = nullptr;
   std::string_view work;   // as of SandboxedProcess::wait
   std::string_view input;  // what sandboxed_input() gives it; may hold secrets
-  std::span<const SandboxedProcess::Handed> descriptors;
+  std::span<const HandedDescriptor> descriptors;
   std::chrono::seconds patience{300};
   std::filesystem::path program = "/proc/self/exe";
   const std::atomic<bool>* is_given_up = nullptr;

@@ -97,7 +97,7 @@ Result<PageProcess> PageProcess::start(PageRequest request) {
   const UniqueFd theirs(ends[1]);
   Result<UniqueFd> output = memory_file({});
   if (!output) return fail(output);
-  const std::array<SandboxedProcess::Handed, 2> handed = {{{theirs.get(), STDIN_FILENO}, {output->get(), kOutput}}};
+  const std::array<HandedDescriptor, 2> handed = {{{theirs.get(), STDIN_FILENO}, {output->get(), kOutput}}};
   Result<SandboxedProcess> process = SandboxedProcess::start(kName, handed, request.program);
   if (!process) return fail(process);
   const std::string asked = encode(request);
