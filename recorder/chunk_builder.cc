@@ -167,10 +167,11 @@ void ChunkBuilder::note_written() {
   piece_raw_bytes_ = last_piece_raw_bytes_;
 }
 
-const std::string& ChunkBuilder::seal() {
+const std::string& ChunkBuilder::seal(std::optional<int> level) {
   if (!sealed_.empty()) return sealed_;
   frame_waiting();
   frame_.end();
+  if (level) frame_.compress_again(*level);
   set_content(header_, content_.finish());
   sealed_ = keys_ == nullptr ? encode_chunk(header_, meta_, frame_.bytes()) : encode_chunk(header_, meta_, encrypted());
   return sealed_;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "recorder/chunk.h"
@@ -53,8 +54,8 @@ class ChunkBuilder {
   // What the last piece held is on the disk.
   void note_written();
 
-  // The chunk. Nothing may be added afterwards; may be called again.
-  const std::string& seal();
+  // The chunk, compressed anew at `level` where one is given. Nothing may be added afterwards; may be called again.
+  const std::string& seal(std::optional<int> level = std::nullopt);
 
  private:
   void frame_waiting();

@@ -41,6 +41,13 @@ CompressionContext make_small_context(int level) {
   return context;
 }
 
+// For a FrameWriter, whose raw bytes stay where they are.
+CompressionContext make_frame_context(int level) {
+  CompressionContext context = make_small_context(level);
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_stableInBuffer, 1));
+  return context;
+}
+
 std::string compress(const CompressionContext& context, std::string_view raw) {
   std::string frame(ZSTD_compressBound(raw.size()), '\0');
   const size_t bytes = ZSTD_compress2(context.get(), frame.data(), frame.size(), raw.data(), raw.size());
@@ -56,8 +63,7 @@ FrameWriter Compressor::begin(int level) {
   // A context keeps the largest tables that it ever had.
   if (!context_ || level != level_) {
     context_.reset();
-    context_ = make_small_context(level);
-    must(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_stableInBuffer, 1));
+    context_ = make_frame_context(level);
     level_ = level;
   }
   must(ZSTD_CCtx_reset(context_.get(), ZSTD_reset_session_only));
@@ -66,8 +72,27 @@ FrameWriter Compressor::begin(int level) {
   return FrameWriter(context_.get(), &raw_, &frame_);
 }
 
-void FrameWriter::run(ZSTD_EndDirective directive) {
-  ZSTD_inBuffer in{raw_->data(), raw_->size(), taken_};
+void FrameWriter::flush() {
+  flushed_.push_back(raw_->size());
+  run(ZSTD_e_flush, raw_->size());
+}
+
+void FrameWriter::compress_again(int level) {
+  const CompressionContext context = make_frame_context(level);
+  ZSTD_CCtx* const own_context = std::exchange(context_, context.get());
+  const std::string before(bytes());
+  taken_ = 0;
+  bytes_ = 0;
+  for (const size_t place : flushed_) run(ZSTD_e_flush, place);
+  end();
+  context_ = own_context;
+  if (bytes_ <= before.size()) return;
+  frame_->replace(0, before.size(), before);
+  bytes_ = before.size();
+}
+
+void FrameWriter::run(ZSTD_EndDirective directive, size_t up_to) {
+  ZSTD_inBuffer in{raw_->data(), up_to, taken_};
   size_t remaining = 1;
   while (remaining != 0 || in.pos < in.size) {
     // Room for all, so that zstd writes it where it stays.

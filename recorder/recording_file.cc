@@ -25,11 +25,11 @@ constexpr uint64_t kMaxCheckpointsBytes = uint64_t{64} << 10;
 // holds nothing but a recording that cannot be ended would stay full for ever.
 constexpr uint64_t kEndBytes = uint64_t{64} << 10;
 constexpr uint64_t kIndexEntryBytes = 16;
-// A chunk that took this long holds what a person typed: there is time to compress well. Measured in
-// docs/decisions/recording-format-2.md.
+// A chunk that took this long holds what a person typed: there is time to compress it well when it is sealed. Measured
+// in docs/decisions/recording-format-2.md.
 constexpr uint64_t kSlowChunkNs = 5'000'000'000;
-constexpr int kFastLevel = 1;
-constexpr int kSlowLevel = 9;
+constexpr int kLevel = 1;
+constexpr int kSlowLevel = 16;
 
 }  // namespace
 
@@ -78,12 +78,6 @@ Result<void> RecordingFile::append_chunk(const std::string& chunk) {
   return {};
 }
 
-int RecordingFile::level() const {
-  // Of the first nobody knows yet: at worst it costs a flood 15 ms.
-  if (chunks_ <= 1) return kSlowLevel;
-  return last_chunk_lasted_ns_ >= kSlowChunkNs ? kSlowLevel : kFastLevel;
-}
-
 Result<void> RecordingFile::make_room(const ClockAnchor& now, Room room) {
   if (is_sealing_) {
     if (Result<void> sealed = seal_open_chunk(); !sealed) return sealed;
@@ -100,7 +94,7 @@ Result<void> RecordingFile::make_room(const ClockAnchor& now, Room room) {
   }
   const Result<void> reserved = file_.reserve(kReservedBytes + end_bytes());
   if (!reserved && room == Room::kWithinQuota) return reserved;
-  builder_ = std::make_unique<ChunkBuilder>(place(now), options_.keys.get(), *compressor_, level());
+  builder_ = std::make_unique<ChunkBuilder>(place(now), options_.keys.get(), *compressor_, kLevel);
   open_records_.clear();
   open_pieces_bytes_ = 0;
   open_hash_ = Digest();
@@ -129,13 +123,14 @@ uint64_t RecordingFile::age_ns(const ClockAnchor& now) const {
 }
 
 Result<void> RecordingFile::begin_sealing(const ClockAnchor& now) {
-  last_chunk_lasted_ns_ = age_ns(now);
+  is_slow_ = age_ns(now) >= kSlowChunkNs;
   is_sealing_ = true;
   return seal_open_chunk();
 }
 
 Result<void> RecordingFile::seal_open_chunk() {
-  if (Result<void> appended = append_chunk(builder_->seal()); !appended) {
+  if (Result<void> appended = append_chunk(builder_->seal(is_slow_ ? std::optional(kSlowLevel) : std::nullopt));
+      !appended) {
     // What was reserved has been cut off with what did not fit.
     if (appended.error().code == Errc::kSpoolFull) std::ignore = file_.reserve(end_bytes());
     return appended;
@@ -205,8 +200,7 @@ Result<void> RecordingFile::commit(const ClockAnchor& now) {
 
 Result<void> RecordingFile::finish(Event end, const KernelPosition& position, const ClockAnchor& now) {
   if (builder_) {
-    is_sealing_ = true;
-    if (Result<void> sealed = seal_open_chunk(); !sealed) return sealed;
+    if (Result<void> sealed = begin_sealing(now); !sealed) return sealed;
   }
   if (!has_end_) {
     Closing closing;

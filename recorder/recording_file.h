@@ -99,7 +99,6 @@ class RecordingFile {
   bool is_full() const;
   uint64_t age_ns(const ClockAnchor& now) const;
   uint64_t end_bytes() const;
-  int level() const;
   std::string signed_checkpoint(const ClockAnchor& now) const;
 
   SpoolFile file_;
@@ -115,8 +114,8 @@ class RecordingFile {
 
   std::unique_ptr<Compressor> compressor_ = std::make_unique<Compressor>();  // the builder knows where it is
   std::unique_ptr<ChunkBuilder> builder_;
-  bool is_sealing_ = false;  // it is full and waits for the disk
-  uint64_t last_chunk_lasted_ns_ = 0;
+  bool is_sealing_ = false;   // it is full and waits for the disk
+  bool is_slow_ = false;      // what is sealed came slowly
   std::string open_records_;  // of the open chunk: what the tail holds of it
   uint64_t open_pieces_bytes_ = 0;
   Digest open_hash_;

@@ -1,8 +1,11 @@
 #include "recorder/chunk.h"
 
-#include <gtest/gtest.h>
-
 #include <functional>
+#include <random>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include "base/bytes.h"
 #include "recorder/chunk_builder.h"
@@ -34,6 +37,52 @@ Result<ChunkContent> read(std::string_view bytes) {
   const Result<ChunkView> chunk = check_chunk(bytes);
   if (!chunk) return fail(chunk);
   return read_chunk(*chunk, nullptr);
+}
+
+// Four flushes of what `line` makes.
+void fill(FrameWriter& frame, const std::function<std::string(uint32_t)>& line) {
+  std::mt19937 random(1);  // the same text on every run
+  for (int i = 0; i < 4; ++i) {
+    for (int lines = 0; lines < 500; ++lines) frame.raw() += line(static_cast<uint32_t>(random()));
+    frame.flush();
+  }
+  frame.end();
+}
+
+std::vector<size_t> places_readable_of(std::string_view frame) {
+  std::vector<size_t> places;
+  for (size_t cut = 0; cut < frame.size(); ++cut) {
+    FrameReader reader(kMaxRawBytes);
+    EXPECT_TRUE(reader.feed(frame.substr(0, cut)));
+    if (places.empty() || reader.raw_bytes() > places.back()) places.push_back(reader.raw_bytes());
+  }
+  return places;
+}
+
+TEST(Frame, CompressedAnewIsShorterAndReadableToTheSamePlaces) {
+  Compressor compressor;
+  FrameWriter frame = compressor.begin(1);
+  fill(frame, [](uint32_t number) { return fmt::format("{} read /usr/lib/{}\r\n", number % 9973, number % 127); });
+  const std::string fast(frame.bytes());
+  frame.compress_again(16);
+  EXPECT_LT(frame.bytes().size(), fast.size());
+  EXPECT_EQ(decompress_frame(frame.bytes(), frame.raw().size()).value(), frame.raw());
+  EXPECT_EQ(places_readable_of(frame.bytes()), places_readable_of(fast));
+  // The compressor goes on as it was.
+  FrameWriter next = compressor.begin(1);
+  next.raw() = "next";
+  next.end();
+  EXPECT_EQ(decompress_frame(next.bytes(), 4).value(), "next");
+}
+
+TEST(Frame, CompressedAnewIsNeverLonger) {
+  Compressor compressor;
+  FrameWriter frame = compressor.begin(1);
+  fill(frame, [](uint32_t) { return "the same line\r\n"; });
+  const std::string fast(frame.bytes());
+  frame.compress_again(16);
+  EXPECT_LE(frame.bytes().size(), fast.size());
+  EXPECT_EQ(decompress_frame(frame.bytes(), frame.raw().size()).value(), frame.raw());
 }
 
 TEST(Chunk, ComesBackAsItWas) {
