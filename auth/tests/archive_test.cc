@@ -20,8 +20,7 @@ namespace {
 
 using Archiving = Recordings::Archiving;
 
-// The one before it the node itself had time for.
-constexpr uint64_t kFirstArchived = 2;
+constexpr uint64_t kFirstArchived = 1;
 
 class Archived : public Evidence {
  protected:
