@@ -115,6 +115,13 @@ TEST_F(Program, DocumentsItsExitCodes) {
   EXPECT_THAT(cairn({"--help"}).out, HasSubstr("4  denied: not logged in, expired, or not allowed"));
 }
 
+TEST_F(Program, SaysItsVersionAsAVerbAndAsAFlag) {
+  const Ran flag = cairn({"--version"});
+  EXPECT_EQ(flag.exit_code, 0);
+  EXPECT_THAT(flag.out, testing::StartsWith("cairn "));
+  EXPECT_EQ(flag.out, cairn({"version"}).out);
+}
+
 TEST_F(Program, TakesGlobalOptionsAfterTheVerbToo) {
   const Ran ran = cairn({"nodes", "ls", "--auth-socket", "/nonexistent/auth.sock"});
   EXPECT_EQ(ran.exit_code, 6);

@@ -34,6 +34,7 @@ void add_all(CLI::App& app, Command& command) {
   app.require_subcommand(1);
   app.fallthrough();  // inherited: --home and --auth-socket may stand after the verb too
   app.footer(kFooter);
+  app.set_version_flag("--version", "cairn " CAIRN_VERSION, "print the version and exit");
   app.add_option("--home", command.context.home_option, "folder of profile and keys [$CAIRN_HOME, ~/.cairn]");
   app.add_option("--auth-socket", command.context.auth_socket,
                  "administer through auth's unix socket, as root on the auth host")
@@ -138,6 +139,9 @@ std::optional<int> parse_command_line(int argc, const char* const* argv, Command
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     const Result<void> printed = print_text(app.help());
+    return printed ? kExitOk : kExitError;
+  } catch (const CLI::CallForVersion& version) {
+    const Result<void> printed = print_text(fmt::format("{}\n", version.what()));
     return printed ? kExitOk : kExitError;
   } catch (const CLI::ParseError& error) {
     print_warning(usage_sentence(app, error));
