@@ -26,7 +26,10 @@ constexpr size_t kMaxIdentityBytes = 1 << 20;
 Result<Keys> by_identity(const Opening& opening, const std::string& file) {
   Result<std::string> text = read_private_file(file, kMaxIdentityBytes);
   if (!text) return fail(text);
-  const recorder::Secret secret(std::move(*text));
+  recorder::Secret secret(std::move(*text));
+  // Opened already, by hardware that does not give its key away. No identity is that short.
+  if (secret.view().size() == recorder::kSecretBytes)
+    return std::make_shared<const recorder::RecordingKeys>(std::move(secret));
   const Result<std::vector<recorder::Identity>> identities = recorder::parse_identities(secret.view());
   if (!identities) return fail(identities, file);
   Result<recorder::RecordingKeys> keys = recorder::open_secret(opening.sealed_secret(), *identities);
@@ -86,7 +89,7 @@ Result<LocalDerivation> local_derivation(const Context& context) {
 void add_identity(CLI::App* verb, std::string& identity_file) {
   verb->add_option("--identity", identity_file,
                    "file of an identity that the recording is encrypted to: of age-keygen, or a private key in PEM; "
-                   "without it auth is asked");
+                   "or of the 32 bytes that FILE.keys holds for a key in hardware; without it auth is asked");
 }
 
 }  // namespace cairn::cli

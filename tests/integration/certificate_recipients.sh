@@ -57,6 +57,10 @@ admin keys rewrap
 mv "$tmp/second.rec" "$tmp/before.rec"
 cairn recordings download "$second" -o "$tmp/second.rec"
 cmp "$tmp/before.rec" "$tmp/second.rec" || die "the recording was rewritten"
-[[ $(openssl cms -decrypt -inform DER -in "$tmp/second.rec.keys" -inkey "$tmp/rsa.key" | wc -c) -eq 32 ]] || die "openssl does not open it"
+(umask 077 && openssl cms -decrypt -inform DER -in "$tmp/second.rec.keys" -inkey "$tmp/rsa.key" -out "$tmp/opened")
+[[ $(stat -c %s "$tmp/opened") -eq 32 ]] || die "openssl does not open it"
+by_player "$tmp/second.rec" "$tmp/opened" second || die "what hardware has opened is not taken: $(cat "$tmp/out")"
+! nobody play "$tmp/first.rec" --identity "$tmp/opened" --speed=max >"$tmp/out" 2>&1 || die "it opens another recording, too"
+! grep -qa "the first secret" "$tmp/out" || die "it shows another recording"
 by_player "$tmp/second.rec" "$tmp/rsa.key" second || die "its holder sees nothing: $(cat "$tmp/out")"
 by_openssl "$tmp/second.rec" "$tmp/rsa.key" second
