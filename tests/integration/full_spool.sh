@@ -83,7 +83,7 @@ done
 most=0
 while kill -0 "${clients[@]}" 2>/dev/null; do
   now=$(taken)
-  ((most = now > most ? now : most))
+  most=$((now > most ? now : most))
   sleep 0.05
 done
 for client in "${clients[@]}"; do wait "$client" || die "a total: a session failed"; done
