@@ -15,14 +15,6 @@
 namespace cairn {
 namespace {
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> list;
-  list.reserve(texts.size() + 1);
-  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
-  list.push_back(nullptr);
-  return list;
-}
-
 class Actions {
  public:
   Actions() { must(::posix_spawn_file_actions_init(&actions_) == 0); }
@@ -86,13 +78,21 @@ Result<pid_t> spawn(const SpawnPlan& plan) {
   if (Result<void> handed = actions.hand_over(plan.descriptors); !handed) return fail(handed);
   if (plan.begins_at_root) actions.go_to_root();
   const Attributes attributes(plan.leads_session);
-  const std::vector<char*> arguments = pointers(plan.arguments);
-  const std::vector<char*> environment = pointers(plan.environment);
+  const std::vector<char*> arguments = pointers_to(plan.arguments);
+  const std::vector<char*> environment = pointers_to(plan.environment);
   pid_t child = 0;
   const int refused = ::posix_spawn(&child, plan.program.c_str(), actions.get(), attributes.get(), arguments.data(),
                                     environment.data());
   if (refused != 0) return fail_errno(refused, "start " + plan.program.string());
   return child;
+}
+
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> list;
+  list.reserve(texts.size() + 1);
+  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
+  list.push_back(nullptr);
+  return list;
 }
 
 std::vector<std::string> own_environment() {

@@ -30,6 +30,9 @@ struct SpawnPlan {
 //   fails  an errno of posix_spawn(3)
 Result<pid_t> spawn(const SpawnPlan& plan);
 
+// As exec(3) wants them, with a null pointer at the end; valid for as long as the texts are.
+std::vector<char*> pointers_to(const std::vector<std::string>& texts);
+
 // What this process was started with, for one that shall have the same.
 std::vector<std::string> own_environment();
 

@@ -123,14 +123,13 @@ uint64_t RecordingFile::age_ns(const ClockAnchor& now) const {
 }
 
 Result<void> RecordingFile::begin_sealing(const ClockAnchor& now) {
-  is_slow_ = age_ns(now) >= kSlowChunkNs;
   is_sealing_ = true;
+  builder_->seal(age_ns(now) >= kSlowChunkNs ? std::optional(kSlowLevel) : std::nullopt);
   return seal_open_chunk();
 }
 
 Result<void> RecordingFile::seal_open_chunk() {
-  if (Result<void> appended = append_chunk(builder_->seal(is_slow_ ? std::optional(kSlowLevel) : std::nullopt));
-      !appended) {
+  if (Result<void> appended = append_chunk(builder_->seal()); !appended) {
     // What was reserved has been cut off with what did not fit.
     if (appended.error().code == Errc::kSpoolFull) std::ignore = file_.reserve(end_bytes());
     return appended;

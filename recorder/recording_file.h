@@ -115,7 +115,6 @@ class RecordingFile {
   std::unique_ptr<Compressor> compressor_ = std::make_unique<Compressor>();  // the builder knows where it is
   std::unique_ptr<ChunkBuilder> builder_;
   bool is_sealing_ = false;   // it is full and waits for the disk
-  bool is_slow_ = false;      // what is sealed came slowly
   std::string open_records_;  // of the open chunk: what the tail holds of it
   uint64_t open_pieces_bytes_ = 0;
   Digest open_hash_;

@@ -16,6 +16,7 @@ extern "C" {
 
 #include "agent/session/pidfd.h"
 #include "base/file.h"
+#include "base/spawn.h"
 
 namespace cairn::agent {
 namespace {
@@ -24,14 +25,6 @@ constexpr int kNotFound = 127;       // as sh(1) says
 constexpr int kNotExecutable = 126;  // likewise
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> list;
-  list.reserve(texts.size() + 1);
-  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
-  list.push_back(nullptr);
-  return list;
-}
 
 void say(const std::string& sentence) { (void)write_all(STDERR_FILENO, fmt::format("cairn: {}\n", sentence)); }
 
@@ -96,8 +89,8 @@ UserProgramPlan command_plan(Account account, std::string command, std::vector<s
 Result<UserProgram> start_user_program(const UserProgramPlan& plan) {
   std::vector<std::string> arguments{plan.argv0};
   arguments.insert(arguments.end(), plan.arguments.begin(), plan.arguments.end());
-  const std::vector<char*> argv = pointers(arguments);
-  const std::vector<char*> environment = pointers(plan.environment);
+  const std::vector<char*> argv = pointers_to(arguments);
+  const std::vector<char*> environment = pointers_to(plan.environment);
   const pid_t pid = ::fork();
   if (pid < 0) return fail_errno("fork");
   if (pid == 0) run(plan, argv.data(), environment.data());
