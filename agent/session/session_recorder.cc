@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include "base/library_pages.h"
+
 namespace cairn::agent {
 namespace {
 
@@ -91,6 +93,7 @@ void SessionRecorder::run() {
   yield_to_the_terminal();
   Queue batch;
   int idle_flushes = 0;
+  bool has_begun = false;
   bool is_last = false;
   while (!is_last) {
     {
@@ -103,6 +106,8 @@ void SessionRecorder::run() {
       if (!is_resting_) queue_changed_.wait_for(lock, kFlushInterval, is_due);
       is_resting_ = false;
     }
+    // Who logged in is being served by now, so nobody waits for this.
+    if (!std::exchange(has_begun, true)) forget_library_pages();
     is_last = take(batch);
     idle_flushes = batch.empty() ? idle_flushes + 1 : 0;
     write(batch);

@@ -13,6 +13,7 @@
 #include "agent/enroll/renewal.h"
 #include "agent/upload/spool_folder.h"
 #include "base/file.h"
+#include "base/library_pages.h"
 #include "proto/agent.pb.h"
 
 namespace cairn::agent {
@@ -242,6 +243,7 @@ void Supervisor::log_ready() {
   log_.info("agent.ready", kv("node", self.id), kv("name", self.name), kv("cluster", self.cluster),
             kv("proxy", tunnel::address_text(options_.proxy)),
             kv("capture_tier", capture_ ? capture_->status().tier : "none"));
+  forget_library_pages();
 }
 
 // Workers of an earlier supervisor count by the recordings that they hold.
