@@ -17,7 +17,10 @@ using recording::v1::Event;
 constexpr std::chrono::milliseconds kFlushInterval{100};
 // After so many flushes without an event everything has left the writer's window, late gaps included.
 constexpr int kFlushesUntilRest = 30;
-constexpr size_t kUrgentBytes = 256 * 1024;  // the timer is not waited for
+// The timer is not waited for. Output is taken while it is in the processor's cache still.
+constexpr size_t kUrgentOutputBytes = 32 * 1024;
+constexpr size_t kUrgentKernelBytes = 256 * 1024;
+constexpr size_t kStepBytes = 256 * 1024;  // between two looks at whether the spool is full
 // Output that came in pieces within this time is one event in the queue already: a terminal gives 4 KB at a time.
 constexpr uint64_t kJoinNs = 5'000'000;
 constexpr size_t kJoinReserveBytes = 4096;
@@ -64,6 +67,7 @@ bool SessionRecorder::join_last(const Event& event) {
 void SessionRecorder::add(Event event) {
   size_t bytes = cost(event);
   std::atomic<size_t>& kind = waiting_.of(event.has_output());
+  const size_t urgent_bytes = event.has_output() ? kUrgentOutputBytes : kUrgentKernelBytes;
   bool must_notify = false;
   {
     const std::scoped_lock lock(mutex_);
@@ -72,9 +76,8 @@ void SessionRecorder::add(Event event) {
     } else {
       queue_.push_back({std::move(event), bytes});
     }
-    const size_t before = waiting_.all();
-    kind.fetch_add(bytes);
-    must_notify = is_resting_ || (before < kUrgentBytes && before + bytes >= kUrgentBytes);
+    const size_t before = kind.fetch_add(bytes);
+    must_notify = is_resting_ || (before < urgent_bytes && before + bytes >= urgent_bytes);
   }
   if (must_notify) queue_changed_.notify_one();
 }
@@ -99,9 +102,7 @@ void SessionRecorder::run() {
     {
       std::unique_lock lock(mutex_);
       is_resting_ = idle_flushes >= kFlushesUntilRest;
-      const auto is_due = [this] {
-        return is_stopping_ || waiting_.all() >= kUrgentBytes || (is_resting_ && !queue_.empty());
-      };
+      const auto is_due = [this] { return is_stopping_ || is_urgent() || (is_resting_ && !queue_.empty()); };
       if (is_resting_) queue_changed_.wait(lock, is_due);
       if (!is_resting_) queue_changed_.wait_for(lock, kFlushInterval, is_due);
       is_resting_ = false;
@@ -112,6 +113,10 @@ void SessionRecorder::run() {
     idle_flushes = batch.empty() ? idle_flushes + 1 : 0;
     write(batch);
   }
+}
+
+bool SessionRecorder::is_urgent() const {
+  return waiting_.output.load() >= kUrgentOutputBytes || waiting_.kernel.load() >= kUrgentKernelBytes;
 }
 
 // True: nothing will come after this.
@@ -127,7 +132,7 @@ void SessionRecorder::write(Queue& batch) {
   for (auto& [event, bytes] : batch) {
     unflushed_bytes += bytes;
     // In steps, so that what waits in the writer's memory stays far below what it drops.
-    if (hold_limit_ && unflushed_bytes > kUrgentBytes) {
+    if (hold_limit_ && unflushed_bytes > kStepBytes) {
       unflushed_bytes = bytes;
       note_flush(writer_.flush(now()));
       hold();

@@ -69,12 +69,12 @@ class SessionRecorder {
     std::atomic<size_t> output = 0;
     std::atomic<size_t> kernel = 0;  // and whatever else is no output
 
-    size_t all() const { return output.load() + kernel.load(); }
     std::atomic<size_t>& of(bool is_output) { return is_output ? output : kernel; }
   };
 
   bool join_last(const recording::v1::Event& event);
   void run();
+  bool is_urgent() const;
   bool take(Queue& batch);
   void write(Queue& batch);
   void give_back(bool is_output, size_t bytes);
