@@ -18,6 +18,17 @@ constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
 constexpr uint64_t kJoinNs = 5'000'000;
 constexpr size_t kFieldBytes = 6;  // what an event takes in the other columns
 
+// What one thread saw in this order, some of it in less than a tick.
+bool is_of_the_terminal(const Event& event) {
+  switch (event.kind_case()) {
+    case Event::kOutput:
+    case Event::kInput:
+    case Event::kResize:
+    case Event::kChannelClosed: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 RecordingWriter::RecordingWriter(RecordingFile file, const ClockAnchor& now)
@@ -54,8 +65,9 @@ void RecordingWriter::add(Event event) {
 void RecordingWriter::admit(Event event) {
   if (event.kind_case() == Event::kOutput && event.output().data().empty()) return;
   if (!is_kernel_event(event)) event.clear_kernel_seq();
-  // As it will be read again; later rather than earlier, so that it stays behind what caused it.
-  if (event.kind_case() == Event::kOutput) {
+  // As output will be read again; later rather than earlier, so that it stays behind what caused it. What else the
+  // terminal's clock orders stays before or behind it.
+  if (is_of_the_terminal(event)) {
     event.set_boot_ns((event.boot_ns() + kOutputTickNs - 1) / kOutputTickNs * kOutputTickNs);
   }
   make_strings_valid(event);

@@ -72,6 +72,28 @@ TEST_F(Recording, MergesItsSourcesByTime) {
   EXPECT_TRUE(std::ranges::none_of(events, &Event::late));
 }
 
+TEST_F(Recording, KeepsWhatATerminalDoesInOneTickInItsOrder) {
+  RecordingWriter writer = make_writer();
+  const auto add = [&writer](uint64_t boot_ns, auto fill) {
+    Event event;
+    event.set_boot_ns(boot_ns);
+    fill(event);
+    writer.add(std::move(event));
+  };
+  const uint64_t at = kStartNs + kMs;
+  writer.add(make_output(at + 10, "narrow"));
+  add(at + 20, [](Event& event) { event.mutable_resize()->set_columns(200); });
+  writer.add(make_output(at + 30, "wide"));
+  add(at + 40, [](Event& event) { event.mutable_input()->set_data("x"); });
+  add(at + 50, [](Event& event) { event.mutable_channel_closed()->set_exit_status(7); });
+  ASSERT_TRUE(writer.seal(END_REASON_COMPLETE, 0, kStartNs + 40 * kMs));
+  std::vector<Event::KindCase> kinds;
+  for (const Event& event : play(contents(path_)).events) kinds.push_back(event.kind_case());
+  const std::vector<Event::KindCase> expected{Event::kBegin, Event::kOutput,        Event::kResize, Event::kOutput,
+                                              Event::kInput, Event::kChannelClosed, Event::kEnd};
+  EXPECT_EQ(kinds, expected);
+}
+
 TEST_F(Recording, MarksWhatComesAfterTheWindowAsLate) {
   RecordingWriter writer = make_writer();
   writer.add(make_output(kStartNs + 500 * kMs, "in time"));
