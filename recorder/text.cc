@@ -94,6 +94,32 @@ std::string clock_text(const recording::v1::ClockStep& step) {
   return fmt::format("the node's clock was set by {:+.3f} s", static_cast<double>(step.step_ns()) / kNsPerS);
 }
 
+std::string_view kind_text(ForwardKind kind) {
+  switch (kind) {
+    case FORWARD_KIND_LOCAL: return "to";
+    case FORWARD_KIND_REMOTE: return "from";
+    case FORWARD_KIND_AGENT: return "of the agent";
+    case FORWARD_KIND_X11: return "of X11";
+    default: return "of an unknown kind";
+  }
+}
+
+std::string forward_text(const Forward& forward) {
+  std::string text = fmt::format("forward {} {}", forward.number(), kind_text(forward.kind()));
+  if (!forward.host().empty()) text += " " + quoted_if_needed(forward.host());
+  if (forward.port() != 0) text += fmt::format(":{}", forward.port());
+  switch (forward.phase()) {
+    case FORWARD_PHASE_LISTENING: return text + " listening";
+    case FORWARD_PHASE_OPENED:
+      return forward.peer().empty() ? text + " opened"
+                                    : fmt::format("{} opened: {}", text, quoted_if_needed(forward.peer()));
+    case FORWARD_PHASE_CLOSED:
+      return fmt::format("{} closed: {} bytes to the client, {} from it", text, forward.sent(), forward.received());
+    case FORWARD_PHASE_REFUSED: return fmt::format("{} refused: {}", text, quoted_if_needed(forward.reason()));
+    default: return text;
+  }
+}
+
 std::string whole_text(const Event& event) {
   switch (event.kind_case()) {
     case Event::kBegin: return begin_text(event.begin());
@@ -112,6 +138,7 @@ std::string whole_text(const Event& event) {
       return fmt::format("{} {} the session ({})", quoted_if_needed(event.join().user()),
                          event.join().left() ? "left" : "joined", quoted_if_needed(event.join().mode()));
     case Event::kMarker: return fmt::format("marker {}", quoted_if_needed(event.marker().label()));
+    case Event::kForward: return forward_text(event.forward());
     default: return kernel_event_text(event);
   }
 }

@@ -109,6 +109,10 @@ void make_strings_valid(Event& event) {
       make_valid(event.mutable_channel_opened()->mutable_term());
       break;
     case Event::kChannelClosed: make_valid(event.mutable_channel_closed()->mutable_exit_signal()); break;
+    case Event::kForward:
+      make_valid(event.mutable_forward()->mutable_host());
+      make_valid(event.mutable_forward()->mutable_reason());
+      break;
     default: break;
   }
 }

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "recorder/kernel_text.h"
+#include "recorder/text.h"
 
 namespace cairn::recorder {
 namespace {
@@ -24,7 +24,8 @@ std::optional<derived::v1::Source> source_of(Event::KindCase kind) {
     case Event::kChange:
     case Event::kFolded: return derived::v1::SOURCE_FILES;
     case Event::kConnect:
-    case Event::kSocket: return derived::v1::SOURCE_NETWORK;
+    case Event::kSocket:
+    case Event::kForward: return derived::v1::SOURCE_NETWORK;
     default: return std::nullopt;
   }
 }
@@ -119,7 +120,7 @@ void Deriver::learn_channels(const Event& event) {
 void Deriver::add_kernel_line(const Event& event) {
   const std::optional<derived::v1::Source> source = source_of(event.kind_case());
   if (!source) return;
-  std::string text = event.has_exec() ? command_line_of(event.exec(), kMaxLineTextBytes) : kernel_event_text(event);
+  std::string text = event.has_exec() ? command_line_of(event.exec(), kMaxLineTextBytes) : describe(event);
   std::ranges::replace(text, '\n', ' ');
   text.resize(std::min(text.size(), kMaxLineTextBytes));
   if (!event.has_exec() && !known_[*source].insert(fmt::format("{} {}", commands_.current(), text)).second) return;

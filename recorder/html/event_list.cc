@@ -43,7 +43,8 @@ ListedKind kind_of(const Event& event) {
     case Event::kChange: return ListedKind::kFileWritten;
     case Event::kFolded: return ListedKind::kFileRead;
     case Event::kConnect:
-    case Event::kSocket: return ListedKind::kNetwork;
+    case Event::kSocket:
+    case Event::kForward: return ListedKind::kNetwork;
     case Event::kProcessExit:
     case Event::kExecutableHash: return ListedKind::kEnd;
     case Event::kInput: return ListedKind::kInput;

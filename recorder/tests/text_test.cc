@@ -76,6 +76,17 @@ INSTANTIATE_TEST_SUITE_P(
              "sha256 /bin/ls abcd"},
         Line{"hash_missing", R"(executable_hash { executable { path: "/x" complete: true } error: "it is gone" })",
              "sha256 /x not read: \"it is gone\""},
+        Line{"forward",
+             R"(forward { number: 3 kind: FORWARD_KIND_LOCAL phase: FORWARD_PHASE_OPENED host: "db" port: 5432
+                peer: "10.0.0.7:5432" })",
+             "forward 3 to db:5432 opened: 10.0.0.7:5432"},
+        Line{"forward_closed",
+             R"(forward { kind: FORWARD_KIND_REMOTE phase: FORWARD_PHASE_CLOSED host: "localhost" port: 80
+                sent: 7 received: 9 })",
+             "forward 0 from localhost:80 closed: 7 bytes to the client, 9 from it"},
+        Line{"forward_refused",
+             R"(forward { kind: FORWARD_KIND_AGENT phase: FORWARD_PHASE_REFUSED reason: "not\033 you" })",
+             R"(forward 0 of the agent refused: "not\x1b you")"},
         Line{"gap_unknown", R"(gap { reason: GAP_REASON_INTERRUPTED })",
              "gap   events missing, nobody knows how many: the session's worker died"},
         Line{
