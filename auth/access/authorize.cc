@@ -10,8 +10,6 @@ namespace {
 
 constexpr uint64_t kDefaultLingerS = 86'400;
 
-using Policy = v1::RecordingPolicy;
-
 template <class List> bool holds(const List& list, const std::string& wanted) {
   return std::find(list.begin(), list.end(), wanted) != list.end();
 }
@@ -28,7 +26,7 @@ bool has_verb(const std::vector<v1::Role>& roles, const std::string& verb) {
                      [&](const v1::Role& role) { return holds(role.verbs(), verb) || holds(role.verbs(), "*"); });
 }
 
-void make_stricter(Policy& policy, const Policy& other) {
+void make_stricter(v1::RecordingPolicy& policy, const v1::RecordingPolicy& other) {
   policy.set_require_kernel_events(policy.require_kernel_events() || other.require_kernel_events());
   policy.set_record_input(policy.record_input() || other.record_input());
   const uint64_t limit = other.linger_limit_s() == 0 ? kDefaultLingerS : other.linger_limit_s();
@@ -40,15 +38,15 @@ struct ByRoles {
   const Subject& subject;
   const std::vector<v1::Role>& roles;
 
-  Result<Policy> operator()(const Administer& wanted) const {
-    if (has_verb(roles, wanted.verb)) return Policy();
+  Result<Grant> operator()(const Administer& wanted) const {
+    if (has_verb(roles, wanted.verb)) return Grant();
     return fail(Errc::kDenied,
                 fmt::format("{} may not administer {}: {} the verb \"{}\"; ask an admin for a role with it",
                             subject.name, wanted.verb, lacking("has"), wanted.verb));
   }
 
-  Result<Policy> operator()(const StartSession& wanted) const {
-    Policy policy;
+  Result<Grant> operator()(const StartSession& wanted) const {
+    Grant grant;
     bool is_reached = false;
     bool is_granted = false;
     for (const v1::Role& role : roles) {
@@ -56,34 +54,35 @@ struct ByRoles {
       is_reached = true;
       if (!holds(role.logins(), wanted.login)) continue;
       is_granted = true;
-      make_stricter(policy, role.policy());
+      make_stricter(grant.recording, role.policy());
+      grant.forwards.insert(role.forwards().begin(), role.forwards().end());
     }
-    if (is_granted) return policy;
+    if (is_granted) return grant;
     return fail(Errc::kDenied,
                 fmt::format("{} may not log in as {} on {}: {} {}", subject.name, wanted.login, wanted.node.name(),
                             lacking("gives"), is_reached ? "this login there" : "access to this node"));
   }
 
-  Result<Policy> operator()(const SeeNode& wanted) const {
+  Result<Grant> operator()(const SeeNode& wanted) const {
     const bool is_reached = std::any_of(roles.begin(), roles.end(), [&](const v1::Role& role) {
       return labels_match(role.node_labels(), wanted.node);
     });
-    if (is_reached || has_verb(roles, "nodes")) return Policy();
+    if (is_reached || has_verb(roles, "nodes")) return Grant();
     return fail(Errc::kDenied,
                 fmt::format("{} may not see this node: {} access to it", subject.name, lacking("gives")));
   }
 
-  Result<Policy> operator()(const SeeSession& wanted) const {
-    if (wanted.user == subject.name || has_verb(roles, "recordings")) return Policy();
+  Result<Grant> operator()(const SeeSession& wanted) const {
+    if (wanted.user == subject.name || has_verb(roles, "recordings")) return Grant();
     return fail(Errc::kDenied, fmt::format("{} may see their own sessions only: {} the verb \"recordings\"",
                                            subject.name, lacking("has")));
   }
 
-  Result<Policy> operator()(const ServeSessions&) const { return fail(Errc::kDenied, "only nodes may do this"); }
-  Result<Policy> operator()(const RenewCertificate&) const {
+  Result<Grant> operator()(const ServeSessions&) const { return fail(Errc::kDenied, "only nodes may do this"); }
+  Result<Grant> operator()(const RenewCertificate&) const {
     return fail(Errc::kDenied, "only nodes and proxies renew; people run \"cairn login\"");
   }
-  Result<Policy> operator()(const ChangeOwnPassword&) const { return Policy(); }
+  Result<Grant> operator()(const ChangeOwnPassword&) const { return Grant(); }
 
   std::string lacking(std::string_view verb) const {
     return roles.empty() ? fmt::format("{}, and only a role {}", role_names(roles), verb)
@@ -91,28 +90,27 @@ struct ByRoles {
   }
 };
 
-Result<Policy> authorize_node(const Subject& subject, const Action& action) {
-  if (std::holds_alternative<ServeSessions>(action) || std::holds_alternative<RenewCertificate>(action))
-    return Policy();
+Result<Grant> authorize_node(const Subject& subject, const Action& action) {
+  if (std::holds_alternative<ServeSessions>(action) || std::holds_alternative<RenewCertificate>(action)) return Grant();
   const auto* see = std::get_if<SeeNode>(&action);
-  if (see != nullptr && see->node.id() == subject.id) return Policy();
+  if (see != nullptr && see->node.id() == subject.id) return Grant();
   return fail(Errc::kDenied, fmt::format("{} may not do this; it takes a person", subject.text()));
 }
 
-Result<Policy> authorize_proxy(const Subject& subject, const Action& action) {
+Result<Grant> authorize_proxy(const Subject& subject, const Action& action) {
   // A proxy says to people whether a node is unknown or offline, hence it may see them all.
-  if (std::holds_alternative<RenewCertificate>(action) || std::holds_alternative<SeeNode>(action)) return Policy();
+  if (std::holds_alternative<RenewCertificate>(action) || std::holds_alternative<SeeNode>(action)) return Grant();
   return fail(Errc::kDenied, fmt::format("{} may not do this; it takes a person or a node", subject.text()));
 }
 
-Result<Policy> authorize_root(const Action& action) {
+Result<Grant> authorize_root(const Action& action) {
   if (std::holds_alternative<ServeSessions>(action) || std::holds_alternative<RenewCertificate>(action))
     return fail(Errc::kDenied, "only a node may do this, over its own connection");
   if (std::holds_alternative<ChangeOwnPassword>(action))
     return fail(Errc::kInvalid, "root on the auth host has no password in the cluster; name the user");
   if (std::holds_alternative<StartSession>(action))
     return fail(Errc::kDenied, "root on the auth host is no user of the cluster; log in as one");
-  return Policy();
+  return Grant();
 }
 
 }  // namespace
@@ -138,6 +136,11 @@ const std::vector<std::string>& known_verbs() {
   return verbs;
 }
 
+const std::vector<std::string>& known_forwards() {
+  static const std::vector<std::string> forwards = {"ports", "agent", "x11"};
+  return forwards;
+}
+
 bool labels_match(const google::protobuf::Map<std::string, std::string>& wanted, const v1::Node& node) {
   if (wanted.empty()) return false;
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
@@ -155,7 +158,7 @@ std::vector<std::string> logins_of(const std::vector<v1::Role>& roles) {
 
 namespace {
 
-Result<Policy> decide(const Subject& subject, const Action& action, const std::vector<v1::Role>& roles) {
+Result<Grant> decide(const Subject& subject, const Action& action, const std::vector<v1::Role>& roles) {
   switch (subject.kind) {
     case Subject::Kind::kRoot: return authorize_root(action);
     case Subject::Kind::kNode: return authorize_node(subject, action);
@@ -172,7 +175,7 @@ Result<std::vector<v1::Role>> roles_of(const Subject& subject, Store& store) {
 
 }  // namespace
 
-Result<v1::RecordingPolicy> authorize(const Subject& subject, const Action& action, Store& store) {
+Result<Grant> authorize(const Subject& subject, const Action& action, Store& store) {
   const Result<std::vector<v1::Role>> roles = roles_of(subject, store);
   if (!roles) return fail(roles);
   return decide(subject, action, *roles);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -50,10 +51,15 @@ struct ChangeOwnPassword {};
 using Action =
     std::variant<Administer, StartSession, SeeNode, SeeSession, ServeSessions, RenewCertificate, ChangeOwnPassword>;
 
+// What goes with a session, of all roles that grant it; empty for other actions.
+struct Grant {
+  v1::RecordingPolicy recording;   // the strictest
+  std::set<std::string> forwards;  // of known_forwards(): what any of them permits
+};
+
 // The one place where it is decided who may do what. docs/access.md has the rules as a table.
-//   returns  the policy for the session's recording, of all roles that grant it the strictest; empty for other actions
 //   fails    kDenied with a sentence that says what is missing and whom to ask. The store's errors: no answer is a no.
-Result<v1::RecordingPolicy> authorize(const Subject& subject, const Action& action, Store& store);
+Result<Grant> authorize(const Subject& subject, const Action& action, Store& store);
 
 // Those of the nodes that the subject may see, in the given order: authorize() with SeeNode for each, with one look at
 // their roles.
@@ -61,6 +67,8 @@ Result<std::vector<v1::Node>> visible_nodes(const Subject& subject, std::vector<
 
 // The verbs that a role may hold besides "*".
 const std::vector<std::string>& known_verbs();
+// What a role may let its sessions forward: "ports" (ssh -L, -R, -D, -W), "agent" (-A), "x11" (-X).
+const std::vector<std::string>& known_forwards();
 // True if a role with these labels reaches the node: every label must match; "*" as value matches any, as key with "*"
 // every node; no labels reach no node.
 bool labels_match(const google::protobuf::Map<std::string, std::string>& wanted, const v1::Node& node);

@@ -21,8 +21,8 @@ constexpr size_t kNonceBytes = 32;
 constexpr size_t kEd25519Bytes = 32;
 constexpr size_t kMaxPrincipals = 1024;
 // In the order that the format demands.
-constexpr std::array<std::string_view, 3> kExtensions = {"permit-agent-forwarding", "permit-port-forwarding",
-                                                         "permit-pty"};
+constexpr std::array<std::string_view, 4> kExtensions = {"permit-X11-forwarding", "permit-agent-forwarding",
+                                                         "permit-port-forwarding", "permit-pty"};
 
 struct Curve {
   std::string_view type;

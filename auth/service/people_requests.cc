@@ -13,24 +13,34 @@ namespace {
 
 constexpr uint64_t kMaxLingerS = 30 * 86'400;
 
-Result<void> check_verb(const std::string& verb) {
-  const std::vector<std::string>& known = known_verbs();
-  if (verb == "*" || std::find(known.begin(), known.end(), verb) != known.end()) return {};
-  const std::string near = nearest_word(verb, known);
-  return fail(Errc::kInvalid, fmt::format("verb \"{}\" is none of {}, *{}", verb.substr(0, 64), fmt::join(known, ", "),
+Result<void> check_known(std::string_view what, const std::string& word, const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), word) != known.end()) return {};
+  const std::string near = nearest_word(word, known);
+  return fail(Errc::kInvalid, fmt::format("{} \"{}\" is none of {}{}", what, word.substr(0, 64), fmt::join(known, ", "),
                                           near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near)));
+}
+
+Result<void> check_verb(const std::string& verb) {
+  std::vector<std::string> known = known_verbs();
+  known.emplace_back("*");
+  return check_known("verb", verb, known);
 }
 
 Result<void> check_role(const v1::Role& role) {
   if (Result<void> good = check_name("role", role.name()); !good) return good;
   if (Result<void> good = check_labels(role.node_labels()); !good) return good;
-  if (role.logins_size() > static_cast<int>(kMaxListEntries) || role.verbs_size() > static_cast<int>(kMaxListEntries))
-    return fail(Errc::kInvalid, fmt::format("role: at most {} logins and {} verbs", kMaxListEntries, kMaxListEntries));
+  for (const int entries : {role.logins_size(), role.verbs_size(), role.forwards_size()}) {
+    if (entries > static_cast<int>(kMaxListEntries))
+      return fail(Errc::kInvalid, fmt::format("role: {} entries in a list, at most {}", entries, kMaxListEntries));
+  }
   for (const std::string& login : role.logins()) {
     if (Result<void> good = check_login(login); !good) return good;
   }
   for (const std::string& verb : role.verbs()) {
     if (Result<void> good = check_verb(verb); !good) return good;
+  }
+  for (const std::string& forward : role.forwards()) {
+    if (Result<void> good = check_known("forwarding", forward, known_forwards()); !good) return good;
   }
   if (role.policy().linger_limit_s() > kMaxLingerS)
     return fail(Errc::kInvalid,
@@ -153,7 +163,8 @@ Service::Answer Service::put_role(const Subject& caller, const v1::PutRoleReques
                               {{"target", role.name()},
                                {"logins", fmt::format("{}", fmt::join(role.logins(), ","))},
                                {"node_labels", format_labels(labels)},
-                               {"verbs", fmt::format("{}", fmt::join(role.verbs(), ","))}});
+                               {"verbs", fmt::format("{}", fmt::join(role.verbs(), ","))},
+                               {"forwards", fmt::format("{}", fmt::join(role.forwards(), ","))}});
   if (Result<void> put = store_->put_role(role, at(clock_->wall_ns(), std::move(event))); !put) return fail(put);
   return done();
 }

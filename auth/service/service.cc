@@ -137,7 +137,7 @@ Service::Answer Service::dispatch_to_archivists(const Subject& caller, const v1:
 }
 
 Result<void> Service::require_verb(const Subject& caller, const std::string& verb) {
-  const Result<v1::RecordingPolicy> allowed = authorize(caller, Administer{.verb = verb}, *store_);
+  const Result<Grant> allowed = authorize(caller, Administer{.verb = verb}, *store_);
   if (!allowed) return fail(allowed);
   return {};
 }

@@ -52,8 +52,8 @@ Service::Answer Service::grant_session(const Subject& caller, const v1::Authoriz
   const Result<HostRecord> host = store_->find_host(caller.id);
   if (!host) return fail(host);
   const StartSession wanted{.login = request.login(), .node = host->node};
-  const Result<v1::RecordingPolicy> policy = authorize(person, wanted, *store_);
-  if (!policy) return fail(policy);
+  const Result<Grant> grant = authorize(person, wanted, *store_);
+  if (!grant) return fail(grant);
 
   const Result<std::string> certificate =
       issuer_->recording_certificate(request.session_id(), caller.id, request.recording_key());
@@ -85,7 +85,8 @@ Service::Answer Service::grant_session(const Subject& caller, const v1::Authoriz
   v1::Response response;
   v1::AuthorizeSessionResponse& answer = *response.mutable_authorize_session();
   answer.set_user(user);
-  *answer.mutable_policy() = *policy;
+  *answer.mutable_policy() = grant->recording;
+  answer.mutable_forwards()->Add(grant->forwards.begin(), grant->forwards.end());
   answer.set_recording_certificate(*certificate);
   for (const std::string& recipient : recipients) answer.add_recipients(recipient);
   return response;
@@ -101,7 +102,7 @@ Result<void> Service::deny_session(const Subject& caller, const v1::AuthorizeSes
 
 // Who may not see everybody's sessions gets their own; asking for another person's by name is refused.
 Result<void> Service::limit_to_visible(const Subject& caller, SessionQuery& query) {
-  const Result<v1::RecordingPolicy> all = authorize(caller, SeeSession{.user = query.user}, *store_);
+  const Result<Grant> all = authorize(caller, SeeSession{.user = query.user}, *store_);
   if (!all && (all.error().code != Errc::kDenied || !query.user.empty() || caller.kind != Subject::Kind::kUser))
     return fail(all);
   if (!all) query.user = caller.name;

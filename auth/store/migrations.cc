@@ -154,6 +154,12 @@ const std::vector<Migration>& all() {
            "CREATE INDEX sessions_unarchived ON sessions (end_wall_s) WHERE is_archived = 0 AND is_complete = 1 AND "
            "deleted_wall_s = 0 AND hold_wall_s = 0",
        }},
+      {7,
+       "what a role's sessions may forward",
+       {
+           // Roles that were written before forward nothing until they are written anew.
+           "ALTER TABLE roles ADD COLUMN forwards TEXT NOT NULL DEFAULT '[]'",
+       }},
   };
   return list;
 }

@@ -48,14 +48,15 @@ Result<void> give_roles(soci::session& sql, const v1::User& user) {
 }
 
 Result<std::vector<v1::Role>> select_roles(soci::session& sql, SqlQuery query) {
-  std::string name, logins, labels, verbs;
+  std::string name, logins, labels, verbs, forwards;
   int require_kernel_events = 0;
   long long linger_limit_s = 0;
   int record_input = 0;
   query.finish("ORDER BY name");
   soci::statement rows(sql);
   query.run(rows, soci::into(name), soci::into(logins), soci::into(labels), soci::into(verbs),
-            soci::into(require_kernel_events), soci::into(linger_limit_s), soci::into(record_input));
+            soci::into(require_kernel_events), soci::into(linger_limit_s), soci::into(record_input),
+            soci::into(forwards));
   std::vector<v1::Role> roles;
   while (rows.fetch()) {
     const Result<std::vector<std::string>> login_list = list_from_json(logins);
@@ -64,10 +65,13 @@ Result<std::vector<v1::Role>> select_roles(soci::session& sql, SqlQuery query) {
     if (!login_list) return fail(login_list, "role " + name);
     if (!verb_list) return fail(verb_list, "role " + name);
     if (!label_map) return fail(label_map, "role " + name);
+    const Result<std::vector<std::string>> forward_list = list_from_json(forwards);
+    if (!forward_list) return fail(forward_list, "role " + name);
     v1::Role& role = roles.emplace_back();
     role.set_name(name);
     role.mutable_logins()->Add(login_list->begin(), login_list->end());
     role.mutable_verbs()->Add(verb_list->begin(), verb_list->end());
+    role.mutable_forwards()->Add(forward_list->begin(), forward_list->end());
     role.mutable_node_labels()->insert(label_map->begin(), label_map->end());
     role.mutable_policy()->set_require_kernel_events(require_kernel_events != 0);
     role.mutable_policy()->set_linger_limit_s(static_cast<uint64_t>(linger_limit_s));
@@ -78,7 +82,8 @@ Result<std::vector<v1::Role>> select_roles(soci::session& sql, SqlQuery query) {
 
 SqlQuery roles_query() {
   return SqlQuery(
-      "SELECT name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input FROM roles");
+      "SELECT name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input, forwards FROM "
+      "roles");
 }
 
 }  // namespace
@@ -161,13 +166,15 @@ Result<void> SqlStore::put_role(const v1::Role& role, const Events& events) {
     const int require_kernel_events = role.policy().require_kernel_events() ? 1 : 0;
     const long long linger_limit_s = static_cast<long long>(role.policy().linger_limit_s());
     const int record_input = role.policy().record_input() ? 1 : 0;
-    sql << "INSERT INTO roles (name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input) "
-           "VALUES (:name, :logins, :labels, :verbs, :require, :linger, :input) ON CONFLICT (name) DO UPDATE SET "
+    const std::string forwards = json_of(role.forwards());
+    sql << "INSERT INTO roles (name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input, "
+           "forwards) VALUES (:name, :logins, :labels, :verbs, :require, :linger, :input, :forwards) ON CONFLICT "
+           "(name) DO UPDATE SET "
            "logins = excluded.logins, node_labels = excluded.node_labels, verbs = excluded.verbs, "
            "require_kernel_events = excluded.require_kernel_events, linger_limit_s = excluded.linger_limit_s, "
-           "record_input = excluded.record_input",
+           "record_input = excluded.record_input, forwards = excluded.forwards",
         soci::use(role.name()), soci::use(logins), soci::use(labels), soci::use(verbs),
-        soci::use(require_kernel_events), soci::use(linger_limit_s), soci::use(record_input);
+        soci::use(require_kernel_events), soci::use(linger_limit_s), soci::use(record_input), soci::use(forwards);
     insert_events(sql, events);
     return {};
   });

@@ -28,6 +28,8 @@ class Rules : public testing::Test {
     (*role.mutable_node_labels())["role"] = "*";
     role.mutable_policy()->set_require_kernel_events(true);
     role.mutable_policy()->set_linger_limit_s(60);
+    role.add_forwards("agent");
+    role.add_forwards("ports");
     EXPECT_TRUE(auth_.as_root(dbas).has_done());
     auth_.put_role("helpers", {"deploy", "root"}, {{"env", "test"}});
     auth_.put_role("readers", {}, {}, {"audit", "recordings"});
@@ -69,11 +71,19 @@ TEST_F(Rules, ALoginNeedsARoleThatReachesTheNodeAndGivesIt) {
 }
 
 TEST_F(Rules, TheStrictestPolicyOfTheGrantingRolesHolds) {
-  const auto policy = authorize(Auth::user("dan"), StartSession{"deploy", prod_db_}, *auth_.store).value();
+  const auto policy = authorize(Auth::user("dan"), StartSession{"deploy", prod_db_}, *auth_.store)->recording;
   EXPECT_TRUE(policy.require_kernel_events());
   EXPECT_EQ(policy.linger_limit_s(), 60U);
-  const auto lenient = authorize(Auth::user("dan"), StartSession{"deploy", prod_}, *auth_.store).value();
+  const auto lenient = authorize(Auth::user("dan"), StartSession{"deploy", prod_}, *auth_.store)->recording;
   EXPECT_FALSE(lenient.require_kernel_events());
+}
+
+TEST_F(Rules, EachGrantingRoleAddsWhatItPermitsToForward) {
+  const auto forwards = [this](const v1::Node& node) {
+    return authorize(Auth::user("dan"), StartSession{"deploy", node}, *auth_.store)->forwards;
+  };
+  EXPECT_EQ(forwards(prod_db_), (std::set<std::string>{"agent", "ports"}));
+  EXPECT_EQ(forwards(prod_), std::set<std::string>()) << "dbas does not reach it, and ops permits nothing";
 }
 
 TEST_F(Rules, AdministrationNeedsTheVerb) {

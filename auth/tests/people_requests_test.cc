@@ -158,6 +158,10 @@ TEST_F(People, AreToldOfASlipInAVerb) {
             "verb \"adit\" is none of tokens, users, nodes, audit, recordings, holds, deletion, retention, keys, *; "
             "did you mean \"audit\"?");
   request.mutable_put_role()->mutable_role()->clear_verbs();
+  request.mutable_put_role()->mutable_role()->add_forwards("port");
+  EXPECT_EQ(auth_.as_root(request).error().message(),
+            "forwarding \"port\" is none of ports, agent, x11; did you mean \"ports\"?");
+  request.mutable_put_role()->mutable_role()->clear_forwards();
   request.mutable_put_role()->mutable_role()->add_logins("*");
   EXPECT_THAT(auth_.as_root(request).error().message(), HasSubstr("login"));
 }

@@ -56,7 +56,8 @@ TEST_P(SubjectKey, GetsACertificateThatSshKeygenReads) {
   EXPECT_THAT(text, HasSubstr("Key ID: \"alice\""));
   EXPECT_THAT(text, testing::ContainsRegex("Principals: *\n *deploy\n *root\n"));
   EXPECT_THAT(text, testing::ContainsRegex("Critical Options: \\(none\\)"));
-  EXPECT_THAT(text, testing::ContainsRegex("permit-agent-forwarding\n *permit-port-forwarding\n *permit-pty\n"));
+  EXPECT_THAT(text, testing::ContainsRegex(
+                        "permit-X11-forwarding\n *permit-agent-forwarding\n *permit-port-forwarding\n *permit-pty\n"));
   EXPECT_THAT(text, HasSubstr("Valid: from 2023-11-14T22:29:00 to 2023-11-14T23:30:00"));
 }
 

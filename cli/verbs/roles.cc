@@ -21,6 +21,7 @@ struct Options {
   bool requires_kernel_events = false;
   std::string linger_limit;
   bool records_input = false;
+  std::vector<std::string> forwards{"ports", "agent"};
 };
 
 Result<int> add(const Context& context, const Options& options) {
@@ -32,6 +33,8 @@ Result<int> add(const Context& context, const Options& options) {
   role.mutable_logins()->Add(options.logins.begin(), options.logins.end());
   role.mutable_node_labels()->insert(labels->begin(), labels->end());
   role.mutable_verbs()->Add(options.verbs.begin(), options.verbs.end());
+  if (options.forwards != std::vector<std::string>{"none"})
+    role.mutable_forwards()->Add(options.forwards.begin(), options.forwards.end());
   role.mutable_policy()->set_require_kernel_events(options.requires_kernel_events);
   role.mutable_policy()->set_record_input(options.records_input);
   if (!options.linger_limit.empty()) {
@@ -47,13 +50,13 @@ Result<int> list(const Context& context) {
   request.mutable_list_roles();
   const auto response = ask(context, std::move(request), auth::v1::Response::kListRoles);
   if (!response) return fail(response);
-  Table table({"NAME", "LOGINS", "NODE LABELS", "VERBS", "KERNEL EVENTS", "INPUT"});
+  Table table({"NAME", "LOGINS", "NODE LABELS", "VERBS", "KERNEL EVENTS", "INPUT", "FORWARDS"});
   for (const auth::v1::Role& role : response->list_roles().roles()) {
     table.add({role.name(), fmt::format("{}", fmt::join(role.logins(), ",")),
                format_labels({role.node_labels().begin(), role.node_labels().end()}),
                fmt::format("{}", fmt::join(role.verbs(), ",")),
                role.policy().require_kernel_events() ? "required" : "where possible",
-               role.policy().record_input() ? "recorded" : "no"});
+               role.policy().record_input() ? "recorded" : "no", fmt::format("{}", fmt::join(role.forwards(), ","))});
   }
   const Result<void> printed =
       context.is_json() ? print_json(to_json_array(response->list_roles().roles())) : print_text(table.text());
@@ -81,6 +84,10 @@ void add_add(CLI::App& roles, Command& command) {
       "--record-input", options->records_input,
       "record what is typed into terminals, too; of what a program reads without showing it (passwords) only "
       "when and how much");
+  verb->add_option("--forward", options->forwards,
+                   "ports (ssh -L, -R, -D, -W, -J), agent (-A), x11 (-X), or none: what its sessions may forward "
+                   "[ports,agent]")
+      ->delimiter(',');
   verb->add_option("--linger-limit", options->linger_limit,
                    "how long a recording stays open for processes that outlive the terminal [24h]");
   add_format(verb, command);
