@@ -102,7 +102,10 @@ CertificateTerms terms_of(SshCertificate certificate) {
   CertificateTerms terms{.key_id = std::move(certificate.key_id),
                          .serial = certificate.serial,
                          .forced_command = {},
-                         .may_have_pty = certificate.has_extension("permit-pty")};
+                         .may_have_pty = certificate.has_extension("permit-pty"),
+                         .may_forward_ports = certificate.has_extension("permit-port-forwarding"),
+                         .may_forward_agent = certificate.has_extension("permit-agent-forwarding"),
+                         .may_forward_x11 = certificate.has_extension("permit-X11-forwarding")};
   for (SshCertificate::Option& option : certificate.critical_options) {
     if (option.name == "force-command") terms.forced_command = std::move(option.value);
   }

@@ -24,6 +24,9 @@ struct CertificateTerms {
   uint64_t serial = 0;
   std::optional<std::string> forced_command;  // runs instead of whatever is asked for
   bool may_have_pty = false;                  // the extension permit-pty
+  bool may_forward_ports = false;             // permit-port-forwarding
+  bool may_forward_agent = false;             // permit-agent-forwarding
+  bool may_forward_x11 = false;               // permit-X11-forwarding
 };
 
 // The node's own verdict on the blob that a client offers, before auth is asked: authority, signature, kind, validity,

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/session/forwards.h"
 #include "agent/session/login_environment.h"
 #include "agent/session/ssh_signal.h"
 #include "agent/session/user_program.h"
@@ -57,11 +58,13 @@ Result<std::string> command_for(ChannelType type, const std::string& asked) {
 
 }  // namespace
 
-Channel::Channel(ssh_channel channel, uint32_t number, SessionHost* host, const CertificateTerms* terms, Log log)
+Channel::Channel(ssh_channel channel, uint32_t number, SessionHost* host, const CertificateTerms* terms,
+                 Forwards* forwards, Log log)
     : channel_(channel),
       number_(number),
       host_(host),
       terms_(terms),
+      forwards_(forwards),
       log_(std::move(log)),
       streams_(channel, number, host) {
   set_callbacks();
@@ -111,6 +114,27 @@ bool Channel::on_environment(std::string_view name, std::string_view value) {
   environment_bytes_ += name.size() + value.size();
   if (environment_bytes_ > kMaxEnvironmentBytes) return false;
   environment_[std::string(name)] = value;
+  return true;
+}
+
+// A request that libssh has no name for. Of those OpenSSH's client sends one on a channel without a terminal:
+// eow@openssh.com. Others' clients send others.
+void Channel::on_unknown() {
+  const char* client = ssh_get_clientbanner(ssh_channel_get_session(channel_));
+  if (client == nullptr || std::string_view(client).find("OpenSSH") == std::string_view::npos) return;
+  streams_.note_output_unwanted();
+}
+
+void Channel::on_agent() {
+  if (is_started_) return;
+  if (Result<std::string> path = forwards_->forward_agent(); path) environment_["SSH_AUTH_SOCK"] = std::move(*path);
+}
+
+bool Channel::on_x11(v1::ForwardX11 display, bool is_single) {
+  if (is_started_) return false;
+  Result<std::string> place = forwards_->forward_x11(number_, std::move(display), is_single);
+  if (!place) return false;
+  environment_["DISPLAY"] = std::move(*place);
   return true;
 }
 

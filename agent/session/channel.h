@@ -20,6 +20,8 @@
 
 namespace cairn::agent {
 
+class Forwards;
+
 // A login process that goes on when its channel, or the whole connection, has ended.
 struct OpenLogin {
   uint32_t channel;
@@ -32,8 +34,10 @@ struct OpenLogin {
 class Channel {
  public:
   // Takes `channel` over, which must be new.
-  //   terms  what the connection's certificate grants
-  Channel(ssh_channel channel, uint32_t number, SessionHost* host, const CertificateTerms* terms, Log log);
+  //   terms     what the connection's certificate grants
+  //   forwards  of the connection
+  Channel(ssh_channel channel, uint32_t number, SessionHost* host, const CertificateTerms* terms, Forwards* forwards,
+          Log log);
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   ~Channel();
@@ -45,9 +49,10 @@ class Channel {
   // Closed, and its login process buried: to be destroyed.
   bool is_over() const;
 
-  // Told by the server: the client sent a request that libssh has no name for.
-  void note_output_unwanted() { streams_.note_output_unwanted(); }
+  // A request of the client for this channel (RFC 4254 §6.2 to 6.7). True = granted.
+  bool handle(ssh_message request);
   bool is_of(ssh_channel channel) const { return channel_ == channel; }
+  uint32_t number() const { return number_; }
 
   // Tells the person why the connection ends.
   void say(const std::string& sentence);
@@ -58,11 +63,14 @@ class Channel {
 
  private:
   void set_callbacks();
-  // ---- requests; true = granted. Called by libssh.
+  // ---- requests; true = granted
   bool on_pty(std::string_view term, TerminalSize size);
   void on_window_change(TerminalSize size);
   bool on_environment(std::string_view name, std::string_view value);
   bool on_start(recording::v1::ChannelType type, std::string asked);
+  bool on_x11(v1::ForwardX11 display, bool is_single);
+  void on_agent();
+  void on_unknown();
   void on_signal(std::string_view name);
 
   Result<void> start_program(recording::v1::ChannelType type, const std::string& command);
@@ -78,6 +86,7 @@ class Channel {
   uint32_t number_;
   SessionHost* host_;
   const CertificateTerms* terms_;
+  Forwards* forwards_;
   Log log_;
   ssh_channel_callbacks_struct callbacks_{};
   ChannelStreams streams_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/session/pty.h"
+#include "agent/session/ssh_flow.h"
 
 namespace cairn::agent {
 namespace {
@@ -36,12 +37,20 @@ void ChannelStreams::attach_pipes(UniqueFd input, UniqueFd output, UniqueFd erro
 
 // Whether more of the program's output may be taken: the client's window is open, libssh and the disk keep up.
 bool ChannelStreams::may_read() const {
-  const bool is_write_pending = (ssh_get_poll_flags(ssh_channel_get_session(channel_)) & SSH_WRITE_PENDING) != 0;
   const bool is_window_open = ssh_channel_window_size(channel_) > 0 || is_output_unwanted_;
-  return !is_client_gone_ && outgoing_.empty() && !is_write_pending && is_window_open && host_->has_room();
+  return !is_client_gone_ && outgoing_.empty() && !is_write_pending(ssh_channel_get_session(channel_)) &&
+         is_window_open && host_->has_room();
+}
+
+// Callbacks have told of an end that serve() has not seen: libssh runs them inside calls for other channels, too.
+bool ChannelStreams::has_news() const {
+  if (is_client_gone_) return input_ || output_ || errors_;
+  const bool is_input_ended = is_input_over_ && !is_terminal_ && input_ && !has_input_ && incoming_.empty();
+  return is_input_ended || (is_output_unwanted_ && output_);
 }
 
 void ChannelStreams::prepare(PollSet& waits) {
+  if (has_news()) waits.wait_at_most(std::chrono::milliseconds(0));
   const bool wants_output = may_read();
   output_slot_ = waits.add(output_.get(), wants_output ? POLLIN : 0);
   errors_slot_ = waits.add(errors_.get(), wants_output ? POLLIN : 0);

@@ -59,6 +59,7 @@ class ChannelStreams {
   void forget_output();
   bool may_read() const;
   void pump_output(UniqueFd& from, recording::v1::Stream stream);
+  bool has_news() const;
   bool fetch_input();
   void pump_input();
   void record_input(size_t bytes, bool is_shown);

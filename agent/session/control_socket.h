@@ -1,7 +1,7 @@
 #pragma once
 
-#include <optional>
-#include <string>
+#include <span>
+#include <vector>
 
 #include <google/protobuf/message_lite.h>
 
@@ -16,6 +16,7 @@ namespace cairn::agent {
 // The limit of a message. The kernel itself allows no argument of 128 KiB (MAX_ARG_STRLEN), so no longer command could
 // run.
 constexpr size_t kMaxControlBytes = 160 * 1024;
+constexpr size_t kMaxControlDescriptors = 4;
 
 struct ControlPair {
   UniqueFd worker;
@@ -25,12 +26,16 @@ struct ControlPair {
 Result<ControlPair> make_control_pair();
 
 // Never waits and raises no SIGPIPE.
-//   fails  kTooLarge; EAGAIN: the other end does not read; EPIPE: it is gone
-Result<void> send_control(int socket, const google::protobuf::MessageLite& message);
+//   descriptors  borrowed; the other end gets its own (SCM_RIGHTS), kMaxControlDescriptors at most
+//   fails        kTooLarge; EAGAIN: the other end does not read; EPIPE: it is gone
+Result<void> send_control(int socket, const google::protobuf::MessageLite& message,
+                          std::span<const int> descriptors = {});
 
 enum class Waiting { kForMessage, kNot };
 // The next message into *message. False: none is there (Waiting::kNot only).
-//   fails  kClosed: the other end is gone. kCorrupt: the packet holds no such message. An errno.
-Result<bool> receive_control(int socket, google::protobuf::MessageLite* message, Waiting waiting);
+//   descriptors  those that came with it; null: they are closed
+//   fails        kClosed: the other end is gone. kCorrupt: the packet holds no such message. An errno.
+Result<bool> receive_control(int socket, google::protobuf::MessageLite* message, Waiting waiting,
+                             std::vector<UniqueFd>* descriptors = nullptr);
 
 }  // namespace cairn::agent

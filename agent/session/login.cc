@@ -136,6 +136,7 @@ Result<PamSession> pass_pam(const Account& account, const v1::LoginStart& start)
 
 UserProgramPlan plan_program(const Account& account, const v1::LoginStart& start,
                              std::vector<std::string> environment) {
+  if (start.has_forwarder()) return forwarder_plan(account);
   if (start.has_command()) return command_plan(account, start.command(), std::move(environment), start.has_pty());
   return shell_plan(account, std::move(environment), start.has_pty());
 }

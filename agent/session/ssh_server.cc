@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "agent/session/ssh_flow.h"
+
 namespace cairn::agent {
 namespace {
 
@@ -30,6 +32,7 @@ SshServer::SshServer(SshServerOptions options, SessionHost* host, Log log)
 
 SshServer::~SshServer() {
   channels_.clear();
+  forwards_.reset();
   if (event_ != nullptr) ssh_event_free(event_);
   if (session_ != nullptr) {
     ssh_disconnect(session_);
@@ -55,37 +58,10 @@ Result<void> SshServer::open(UniqueFd connection) {
   // Owned by the session from here on, also when it is refused.
   if (ssh_bind_accept_fd(bind_, session_, connection.release()) != SSH_OK)
     return fail(Errc::kUnavailable, fmt::format("SSH server with the key {}: {}", key, ssh_get_error(bind_)));
-  set_callbacks();
+  forwards_ = std::make_unique<Forwards>(session_, host_, &terms_, log_);
   ssh_set_auth_methods(session_, SSH_AUTH_METHOD_PUBLICKEY);
   ssh_set_blocking(session_, 0);
   return {};
-}
-
-void SshServer::set_callbacks() {
-  server_callbacks_.userdata = this;
-  server_callbacks_.auth_pubkey_function = [](ssh_session, const char* login, ssh_key_struct* key, char state,
-                                              void* user) {
-    return static_cast<SshServer*>(user)->on_key(login, key, static_cast<ssh_publickey_state_e>(state));
-  };
-  server_callbacks_.channel_open_request_session_function = [](ssh_session, void* user) {
-    return static_cast<SshServer*>(user)->on_channel_open();
-  };
-  ssh_callbacks_init(&server_callbacks_);
-  ssh_set_server_callbacks(session_, &server_callbacks_);
-
-  session_callbacks_.userdata = this;
-  session_callbacks_.global_request_function = [](ssh_session, ssh_message message, void* user) {
-    static_cast<SshServer*>(user)->refuse_forwarding(message);
-  };
-  ssh_callbacks_init(&session_callbacks_);
-  ssh_set_callbacks(session_, &session_callbacks_);
-
-  // Without this, messages that no callback takes are kept for a reader that does not exist, and the client waits.
-  const auto take_rest = [](ssh_session, ssh_message message, void* user) {
-    static_cast<SshServer*>(user)->on_message(message);
-    return 1;  // libssh answers with a refusal, where an answer is wanted
-  };
-  ssh_set_message_callback(session_, take_rest, this);
 }
 
 // ---- the connection's life
@@ -117,6 +93,7 @@ void SshServer::hang_up() {
   for (const auto& channel : channels_) {
     if (std::optional<OpenLogin> login = channel->hang_up(); login) logins_.push_back(std::move(*login));
   }
+  if (std::optional<OpenLogin> login = forwards_->hang_up(); login) logins_.push_back(std::move(*login));
   // Ahead of the disconnection, which frees what they refer to.
   channels_.clear();
   ssh_disconnect(session_);
@@ -131,9 +108,8 @@ Result<void> SshServer::exchange_keys() {
     if (outcome != SSH_AGAIN) return fail(Errc::kClosed, fmt::format("SSH key exchange: {}", ssh_get_error(session_)));
     if (is_grace_over()) return fail(Errc::kTimeout, "SSH key exchange: the client did not finish it in time");
     if (host_->end_reason()) return fail(Errc::kClosed, "the node ends");
-    const bool is_write_pending = (ssh_get_poll_flags(session_) & SSH_WRITE_PENDING) != 0;
     waits_.clear();
-    waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending ? POLLOUT : 0)));
+    waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending(session_) ? POLLOUT : 0)));
     waits_.add(host_->wake_fd(), POLLIN);
     waits_.wait(wait_ms());
   }
@@ -147,28 +123,36 @@ int SshServer::wait_ms() const {
 
 void SshServer::turn() {
   waits_.clear();
-  const bool is_write_pending = (ssh_get_poll_flags(session_) & SSH_WRITE_PENDING) != 0;
   const PollSet::Slot session_slot =
-      waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending ? POLLOUT : 0)));
+      waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending(session_) ? POLLOUT : 0)));
   const PollSet::Slot wake_slot = waits_.add(host_->wake_fd(), POLLIN);
   for (const auto& channel : channels_) channel->prepare(waits_);
+  if (is_admitted_) forwards_->prepare(waits_);
   waits_.wait(wait_ms());
   if (waits_.ready(wake_slot) != 0) {
     uint64_t count = 0;
     (void)!::read(host_->wake_fd(), &count, sizeof count);
   }
-  if (const short ready = waits_.ready(session_slot); ready != 0) {
-    if ((ready & POLLIN) != 0) last_heard_ = std::chrono::steady_clock::now();
-    // Its failure shows in ssh_is_connected().
-    ssh_event_dopoll(event_, 0);
-  }
+  if ((waits_.ready(session_slot) & POLLIN) != 0) last_heard_ = std::chrono::steady_clock::now();
+  if (waits_.ready(session_slot) != 0) take_messages();
   serve_channels();
+  // Whatever is done with a channel may read more, and nothing else would tell of it.
+  take_messages();
+}
+
+// Reads what has come, once at least. Its failure shows in ssh_is_connected().
+void SshServer::take_messages() {
+  while (SshMessage message = SshMessage(ssh_message_get(session_))) handle(std::move(message));
 }
 
 void SshServer::serve_channels() {
   // By index: serving one may, inside libssh, open another.
   for (size_t i = 0; i < channels_.size(); ++i) channels_[i]->serve(waits_);
+  for (const auto& channel : channels_) {
+    if (channel->is_over()) forwards_->note_channel_end(channel->number());
+  }
   std::erase_if(channels_, [](const auto& channel) { return channel->is_over(); });
+  if (is_admitted_) forwards_->serve(waits_);
 }
 
 void SshServer::say_goodbye(const std::string& reason) {

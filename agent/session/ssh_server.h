@@ -9,12 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 
 #include "agent/session/certificate_check.h"
 #include "agent/session/channel.h"
+#include "agent/session/forwards.h"
 #include "agent/session/poll_set.h"
 #include "agent/session/session_host.h"
 #include "base/log.h"
@@ -30,8 +30,11 @@ struct SshServerOptions {
   int keepalive_limit = 4;                               // so many intervals of silence, and it is held for gone
 };
 
-// Serves one SSH connection (RFC 4251 to 4254) with libssh: keys, one certificate, channels. Forwardings of ports,
-// agents and X11 are refused. All in the calling thread. `host` outlives it.
+// Serves one SSH connection (RFC 4251 to 4254) with libssh: keys, one certificate, channels, forwardings. All in the
+// calling thread. `host` outlives it.
+//
+// What a client asks is taken from libssh's queue of messages: there an answer may wait for a connect(2). libssh fills
+// it only where neither the session nor the server has callbacks.
 //
 // Only libssh's session lives in libssh's event loop; the programs' descriptors are polled by ours. ssh_channel_write
 // runs callbacks of whatever is in its loop, and ours would then run inside ours.
@@ -57,7 +60,6 @@ class SshServer {
   using Instant = std::chrono::steady_clock::time_point;
 
   Result<void> open(UniqueFd connection);
-  void set_callbacks();
   Result<void> exchange_keys();
   void serve_client();
   void hang_up();
@@ -70,12 +72,16 @@ class SshServer {
   int wait_ms() const;
   bool is_grace_over() const;
 
-  // ---- called by libssh
-  int on_key(const char* login, ssh_key key, ssh_publickey_state_e state);
-  int refuse_key(const char* login, std::string_view type, const Error& error);
-  ssh_channel on_channel_open();
-  void on_message(ssh_message message);
-  void refuse_forwarding(ssh_message message);
+  void take_messages();
+
+  // ---- what the client asks
+  void handle(SshMessage message);
+  void on_auth(ssh_message message);
+  bool may_enter(const std::string& login, ssh_key key, ssh_publickey_state_e state);
+  void refuse_key(const std::string& login, std::string_view type, const Error& error);
+  void on_channel_open(SshMessage message);
+  void on_channel_request(ssh_message message);
+  void on_global_request(ssh_message message);
 
   SshServerOptions options_;
   SessionHost* host_;
@@ -84,8 +90,6 @@ class SshServer {
   ssh_bind bind_ = nullptr;
   ssh_session session_ = nullptr;
   ssh_event event_ = nullptr;
-  ssh_server_callbacks_struct server_callbacks_{};
-  ssh_callbacks_struct session_callbacks_{};
 
   CertificateTerms terms_;
   bool is_admitted_ = false;
@@ -94,6 +98,7 @@ class SshServer {
   std::string last_refusal_;
   std::set<std::string> banners_;  // shown once each
 
+  std::unique_ptr<Forwards> forwards_;
   std::vector<std::unique_ptr<Channel>> channels_;
   uint32_t next_channel_ = 0;
   bool is_hold_told_ = false;

@@ -14,6 +14,7 @@ extern "C" {
 #include <sys/pidfd.h>  // glibc 2.36 declares it without C linkage; 2.37 does not need this
 }
 
+#include "agent/session/forwarder.h"
 #include "agent/session/pidfd.h"
 #include "base/file.h"
 #include "base/spawn.h"
@@ -59,6 +60,7 @@ void reset_signals() {
   }
   ::close_range(STDERR_FILENO + 1, ~0U, 0);
   reset_signals();
+  if (plan.is_forwarder) ::_exit(run_forwarder(STDIN_FILENO, plan.account));
   ::execve(plan.account.shell.c_str(), argv, environment);
   const int reason = errno;
   say(fmt::format("cannot run the shell {}: {}", plan.account.shell, std::strerror(reason)));
@@ -83,6 +85,13 @@ UserProgramPlan command_plan(Account account, std::string command, std::vector<s
   plan.account = std::move(account);
   plan.environment = std::move(environment);
   plan.has_pty = has_pty;
+  return plan;
+}
+
+UserProgramPlan forwarder_plan(Account account) {
+  UserProgramPlan plan;
+  plan.account = std::move(account);
+  plan.is_forwarder = true;
   return plan;
 }
 

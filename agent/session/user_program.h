@@ -23,11 +23,14 @@ struct UserProgramPlan {
   std::vector<std::string> arguments;    // after argv0
   std::vector<std::string> environment;  // whole
   bool has_pty = false;                  // descriptor 0 becomes its controlling terminal
+  bool is_forwarder = false;             // no program: run_forwarder() on descriptor 0
 };
 
 // The plan for an account's login shell ("-bash"), or for `command` handed to that shell with -c.
 UserProgramPlan shell_plan(Account account, std::vector<std::string> environment, bool has_pty);
 UserProgramPlan command_plan(Account account, std::string command, std::vector<std::string> environment, bool has_pty);
+// The plan for a child that opens sockets for the session.
+UserProgramPlan forwarder_plan(Account account);
 
 // Forks; the child leads a session of its own, becomes the account for good, goes to its home (or to / with a word on
 // descriptor 2), and executes the account's shell with descriptors 0, 1, 2 and no other, all signals at their default.

@@ -102,6 +102,9 @@ Result<CertificateTerms> WorkerSession::admit(const std::string& login, std::str
   if (!terms) return terms;
   if (const Result<Account> account = find_account(login); !account) return fail(account);
   if (Result<void> allowed = authorize(login, key_blob); !allowed) return fail(allowed);
+  terms->may_forward_ports = terms->may_forward_ports && forwards_.contains("ports");
+  terms->may_forward_agent = terms->may_forward_agent && forwards_.contains("agent");
+  terms->may_forward_x11 = terms->may_forward_x11 && forwards_.contains("x11");
   login_ = login;
   if (Result<void> started = start_recording(login); !started) return fail(started);
   log_.info("session.started", kv("session", options_.session_id), kv("user", user_), kv("login", login_),
@@ -129,6 +132,7 @@ Result<void> WorkerSession::authorize(const std::string& login, std::string_view
   }
   user_ = answer->user();
   policy_ = answer->policy();
+  forwards_ = {answer->forwards().begin(), answer->forwards().end()};
   return prepare_recording(*answer, std::move(signing_key));
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -105,6 +106,7 @@ class WorkerSession final : public SessionHost {
   std::string login_;
   std::string user_;
   auth::v1::RecordingPolicy policy_;
+  std::set<std::string> forwards_;             // what the roles permit
   recorder::RecordingOptions recording_;       // as auth's answer wants it, until the recording is begun
   std::unique_ptr<SessionRecorder> recorder_;  // none until somebody is admitted
   std::unique_ptr<CapturePump> pump_;          // none without kernel events; goes before the recorder

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <libssh/libssh.h>
+
+namespace cairn::agent {
+
+// libssh has bytes that the connection does not take yet: what is given to it now only fills its memory.
+inline bool is_write_pending(ssh_session session) { return (ssh_get_poll_flags(session) & SSH_WRITE_PENDING) != 0; }
+
+// libssh and the other side take bytes of this channel now.
+inline bool takes_bytes(ssh_channel channel) {
+  return !is_write_pending(ssh_channel_get_session(channel)) && ssh_channel_window_size(channel) > 0;
+}
+
+}  // namespace cairn::agent
