@@ -55,15 +55,15 @@ Result<ForwarderAnswer> ForwarderProcess::ask(v1::ToForwarder request, std::chro
   if (!id) return fail(id);
   const auto deadline = std::chrono::steady_clock::now() + limit;
   for (;;) {
-    Result<std::optional<ForwarderAnswer>> answer = read();
-    if (!answer) return fail(answer);
-    if (*answer && (*answer)->message.id() != *id) {
-      kept_.push_back(std::move(**answer));
-    } else if (*answer) {
-      if (!(*answer)->message.error().empty()) return fail(Errc::kUnavailable, (*answer)->message.error());
-      return std::move(**answer);
+    Result<std::optional<ForwarderAnswer>> next = read();
+    if (!next) return fail(next);
+    std::optional<ForwarderAnswer>& answer = *next;
+    if (answer && answer->message.id() != *id) {
+      kept_.push_back(std::move(*answer));
+      continue;
     }
-    if (*answer) continue;
+    if (answer && !answer->message.error().empty()) return fail(Errc::kUnavailable, answer->message.error());
+    if (answer) return std::move(*answer);
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return fail(Errc::kTimeout, "the process that forwards for this session does not answer");
     struct pollfd wait{.fd = socket_.get(), .events = POLLIN, .revents = 0};

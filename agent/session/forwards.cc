@@ -89,10 +89,11 @@ Result<ForwarderProcess*> Forwards::forwarder() {
 
 void Forwards::take_answers() {
   while (forwarder_) {
-    Result<std::optional<ForwarderAnswer>> answer = forwarder_->receive();
-    if (!answer) return fail_pending(answer.error().message);
-    if (!*answer) return;
-    take_answer(std::move(**answer));
+    Result<std::optional<ForwarderAnswer>> received = forwarder_->receive();
+    if (!received) return fail_pending(received.error().message);
+    std::optional<ForwarderAnswer>& answer = *received;
+    if (!answer) return;
+    take_answer(std::move(*answer));
   }
 }
 
@@ -117,7 +118,6 @@ void Forwards::take_answer(ForwarderAnswer answer) {
 void Forwards::fail_pending(const std::string& reason) {
   log_.warn("forwarder.ended", kv("reason", reason));
   for (auto& [id, pending] : std::exchange(pending_, {})) refuse(std::move(pending), reason);
-  (void)std::move(*forwarder_).end();
   forwarder_.reset();
 }
 
