@@ -98,7 +98,7 @@ eval "$(ssh-agent)" >/dev/null
 ssh-keygen -q -t ed25519 -N '' -C forwarded -f "$tmp/agent_key"
 ssh-add -q "$tmp/agent_key"
 [[ $(node_ssh -A "$node_host" 'ssh-add -l') == *forwarded* ]] || die "-A: $(node_ssh -A "$node_host" 'echo $SSH_AUTH_SOCK; ssh-add -l' 2>&1)"
-[[ -z $(node_ssh "$node_host" 'echo $SSH_AUTH_SOCK') ]] || die "an agent without -A"
+[[ $(node_ssh "$node_host" 'echo "socket:$SSH_AUTH_SOCK"') == socket: ]] || die "an agent without -A"
 wait_for 10 "the agent's socket is gone" bash -c "! compgen -G '/tmp/ssh-*/agent.*' >/dev/null || [[ \$(ls -d /tmp/ssh-*/agent.* | grep -cv '$SSH_AUTH_SOCK') -eq 0 ]]"
 ssh-agent -k >/dev/null
 
@@ -143,6 +143,7 @@ say "a role without forwardings forwards nothing"
 admin roles add ops --logins="$login,root" --node-labels='*=*' --forward=none >/dev/null
 ssh -F "$tmp/ssh_config" -l "$login" -o BatchMode=yes -v -W "localhost:$echo_port" "$node_host" </dev/null >"$tmp/refused" 2>&1 && die "-W in spite of the policy"
 grep -q "do not permit it" "$tmp/refused" || die "$(cat "$tmp/refused")"
-! node_ssh -o ExitOnForwardFailure=yes -R "0:localhost:$echo_port" "$node_host" true 2>/dev/null || die "-R in spite of the policy"
-[[ -z $(node_ssh -A "$node_host" 'echo $SSH_AUTH_SOCK' 2>/dev/null) ]] || die "-A in spite of the policy"
+! node_ssh -o ExitOnForwardFailure=yes -R "0:localhost:$echo_port" "$node_host" true 2>"$tmp/refused" || die "-R in spite of the policy"
+grep -q "forwarding failed" "$tmp/refused" || die "-R failed for another reason: $(cat "$tmp/refused")"
+[[ $(node_ssh -A "$node_host" 'echo "socket:$SSH_AUTH_SOCK"' 2>/dev/null) == socket: ]] || die "-A in spite of the policy"
 kill "$keep_pid"
