@@ -120,11 +120,8 @@ void ChannelStreams::pump_output(UniqueFd& from, recording::v1::Stream stream) {
 }
 
 bool ChannelStreams::fetch_input() {
-  incoming_.resize(kReadBytes);
-  const int got = ssh_channel_read_nonblocking(channel_, incoming_.data(), static_cast<uint32_t>(incoming_.size()), 0);
-  incoming_.resize(got > 0 ? static_cast<size_t>(got) : 0);
-  if (got <= 0) has_input_ = false;
-  return got > 0;
+  has_input_ = fetch_from(channel_, kReadBytes, incoming_);
+  return has_input_;
 }
 
 void ChannelStreams::pump_input() {
