@@ -57,6 +57,8 @@ Log::Log(std::string_view program, LogLevel level)
   sink_->flush_on(spdlog::level::debug);
 }
 
+void Log::set_level(LogLevel level) const { sink_->set_level(to_spdlog(level)); }
+
 void Log::write(LogLevel level, std::string_view event, const std::vector<LogField>& fields) const {
   if (!sink_->should_log(to_spdlog(level))) return;
   std::string line(event);

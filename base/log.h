@@ -41,6 +41,9 @@ class Log {
  public:
   Log(std::string_view program, LogLevel level);
 
+  // Of this logger and all its copies.
+  void set_level(LogLevel level) const;
+
   template <class... F> void debug(std::string_view event, F&&... fields) const {
     write(LogLevel::kDebug, event, {std::forward<F>(fields)...});
   }
