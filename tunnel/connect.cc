@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/unique_fd.h"
+#include "tunnel/http_connect.h"
 #include "tunnel/tls_refusal.h"
 
 namespace cairn::tunnel {
@@ -35,7 +36,7 @@ awaitable<Result<Endpoints>> resolve(Address to) {
   co_return endpoints;
 }
 
-awaitable<Result<Socket>> connect_tcp(Address to) {
+awaitable<Result<Socket>> connect_directly(Address to) {
   const Result<Endpoints> endpoints = co_await resolve(to);
   if (!endpoints) co_return fail(endpoints);
   const auto executor = co_await asio::this_coro::executor;
@@ -57,6 +58,18 @@ awaitable<Result<Socket>> connect_tcp(Address to) {
     reason = error.message();
   }
   co_return fail(Errc::kUnavailable, fmt::format("connect to {}: {}", address_text(to), reason));
+}
+
+awaitable<Result<Socket>> connect_tcp(Address to) {
+  Result<std::optional<HttpProxy>> found = http_proxy_for(to, http_proxy_variables());
+  if (!found) co_return fail(found);
+  const std::optional<HttpProxy>& proxy = *found;
+  if (!proxy) co_return co_await connect_directly(std::move(to));
+  Result<Socket> socket = co_await connect_directly(proxy->address);
+  if (!socket) co_return fail(socket, "HTTPS_PROXY");
+  auto asking = http_connect(&*socket, std::move(to), proxy->credentials);
+  if (Result<void> joined = co_await std::move(asking); !joined) co_return fail(joined);
+  co_return socket;
 }
 
 std::string_view role_in_sentences(Role role) { return role == Role::kAuth ? "auth" : "the proxy"; }

@@ -21,6 +21,8 @@ struct Address {
 Result<Address> parse_address(std::string_view text, uint16_t default_port);
 std::string address_text(const Address& address);
 
+// All of them go by the HTTP proxy that HTTPS_PROXY names, if any (http_connect.h).
+
 // Connects, shakes hands as `me`, and checks that who answers carries the expected role in our cluster (auth's
 // connection types end at auth, even through a proxy). Fails with kUnavailable when nobody answers, kUnauthenticated
 // when a certificate is refused on either side, kTimeout. That auth or a proxy refused *our* certificate shows at the

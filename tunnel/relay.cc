@@ -1,7 +1,7 @@
 #include "tunnel/relay.h"
 
+#include <memory>
 #include <utility>
-#include <vector>
 
 namespace cairn::tunnel {
 namespace {
@@ -37,11 +37,13 @@ class Relay {
   }
 
   awaitable<void> carry(Connection* from, Connection* to, uint64_t* total) {
-    std::vector<char> buffer(kRelayBufferBytes);
     for (;;) {
-      const Result<size_t> got = co_await from->read_some(asio::buffer(buffer));
+      // A silent connection, as most are, holds no memory for what it may say.
+      if (const Result<void> waited = co_await from->wait_readable(); !waited) break;
+      const auto buffer = std::make_unique_for_overwrite<char[]>(kRelayBufferBytes);
+      const Result<size_t> got = co_await from->read_some(asio::buffer(buffer.get(), kRelayBufferBytes));
       if (!got || *got == 0) break;
-      const Result<void> written = co_await to->write_bytes(asio::buffer(buffer.data(), *got));
+      const Result<void> written = co_await to->write_bytes(asio::buffer(buffer.get(), *got));
       if (!written) break;
       *total += *got;
       if (count_) count_(*got);

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include "base/unique_fd.h"
+#include "tunnel/networks.h"
+#include "tunnel/proxy_header.h"
 
 namespace cairn::tunnel {
 namespace {
@@ -36,10 +38,6 @@ awaitable<void> linger(Socket* socket) {
   static_cast<void>(co_await within(after(kLingerLimit), std::move(reading)));
 }
 
-std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint) {
-  return address_text({.host = endpoint.address().to_string(), .port = endpoint.port()});
-}
-
 }  // namespace
 
 Result<Listener> Listener::open(asio::any_io_executor executor, const Address& at) {
@@ -66,7 +64,7 @@ Result<Listener> Listener::open(asio::any_io_executor executor, const Address& a
 std::string Listener::address() const {
   boost::system::error_code error;
   const asio::ip::tcp::endpoint endpoint = acceptor_.local_endpoint(error);
-  return error ? "closed" : endpoint_text(endpoint);
+  return error ? "closed" : endpoint_text(endpoint.address(), endpoint.port());
 }
 
 awaitable<Result<Socket>> Listener::accept() {
@@ -104,7 +102,33 @@ Result<std::shared_ptr<const ServerTls>> make_server_tls(std::shared_ptr<const I
   return std::make_shared<const ServerTls>(ServerTls{.me = std::move(me), .contexts = std::move(*contexts)});
 }
 
-std::string Arrival::remote_address() const { return remote_address_of(socket_); }
+std::string Arrival::remote_address() const { return source_.empty() ? remote_address_of(socket_) : source_; }
+
+awaitable<Result<void>> Arrival::take_proxy_header(Deadline deadline) {
+  auto work = read_proxy_header();
+  co_return co_await within(deadline, std::move(work));
+}
+
+awaitable<Result<void>> Arrival::read_proxy_header() {
+  for (;;) {
+    Result<std::optional<ProxyHeader>> parsed = parse_proxy_header(hello_);
+    if (!parsed) co_return fail(parsed);
+    if (std::optional<ProxyHeader>& header = *parsed) {
+      hello_.erase(0, header->bytes);
+      source_ = std::move(header->source);
+      co_return Result<void>();
+    }
+    if (Result<void> read = co_await read_more(); !read) co_return read;
+  }
+}
+
+awaitable<Result<void>> Arrival::read_more() {
+  std::array<char, 4096> block{};
+  auto [error, got] = co_await socket_.async_read_some(asio::buffer(block), kAwait);
+  if (error) co_return fail(Errc::kClosed, "the client hung up before a whole ClientHello");
+  hello_.append(block.data(), got);
+  co_return Result<void>();
+}
 
 awaitable<Result<Alpn>> Arrival::greet(Deadline deadline) {
   auto work = read_hello();
@@ -113,16 +137,15 @@ awaitable<Result<Alpn>> Arrival::greet(Deadline deadline) {
 }
 
 awaitable<Result<Alpn>> Arrival::read_hello() {
-  std::array<char, 4096> block{};
   for (;;) {
-    auto [error, got] = co_await socket_.async_read_some(asio::buffer(block), kAwait);
-    if (error) co_return fail(Errc::kClosed, "the client hung up before a whole ClientHello");
-    hello_.append(block.data(), got);
     const Result<std::optional<ClientHello>> parsed = parse_client_hello(hello_);
     if (!parsed) co_return fail(parsed);
     const std::optional<ClientHello>& hello = *parsed;
     if (!hello && hello_.size() > 2 * kMaxClientHelloBytes) co_return fail(Errc::kTooLarge, "ClientHello without end");
-    if (!hello) continue;
+    if (!hello) {
+      if (Result<void> read = co_await read_more(); !read) co_return fail(read);
+      continue;
+    }
     for (const std::string& name : hello->alpn) {
       if (const std::optional<Alpn> alpn = alpn_of(name)) {
         alpn_ = *alpn;
@@ -166,9 +189,15 @@ awaitable<Result<std::unique_ptr<Connection>>> Arrival::shake_hands(std::shared_
     stream.name_other_side(describe(*verified));
     peer = std::move(*verified);
   }
-  co_return std::make_unique<Connection>(std::move(stream), std::move(peer), alpn_);
+  auto connection = std::make_unique<Connection>(std::move(stream), std::move(peer), alpn_);
+  connection->came_from(std::move(source_));
+  co_return connection;
 }
 
-std::unique_ptr<Connection> Arrival::take_over() { return std::make_unique<Connection>(std::move(socket_)); }
+std::unique_ptr<Connection> Arrival::take_over() {
+  auto connection = std::make_unique<Connection>(std::move(socket_));
+  connection->came_from(std::move(source_));
+  return connection;
+}
 
 }  // namespace cairn::tunnel

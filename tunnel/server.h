@@ -24,6 +24,7 @@ class Listener {
   // The next connection. Fails only when the listener is closed; out of descriptors, it waits for better times.
   awaitable<Result<Socket>> accept();
   void close();
+  asio::any_io_executor executor() { return acceptor_.get_executor(); }
 
  private:
   explicit Listener(asio::ip::tcp::acceptor acceptor) : acceptor_(std::move(acceptor)) {}
@@ -44,6 +45,9 @@ class Arrival {
  public:
   explicit Arrival(Socket socket) : socket_(std::move(socket)) {}
 
+  // Before greet(), from a load balancer: takes the PROXY header off the front (proxy_header.h, whose errors it passes
+  // on; kClosed, kTimeout). From then on remote_address() is the client's.
+  awaitable<Result<void>> take_proxy_header(Deadline deadline);
   // Reads the ClientHello (at most kMaxClientHelloBytes) and returns the connection type that it asks for.
   // Fails with kInvalid when it is no TLS, kUnsupported when it asks for no type of ours (the client is told), kClosed
   // when it hangs up, kTimeout at the deadline.
@@ -59,12 +63,15 @@ class Arrival {
   std::string remote_address() const;
 
  private:
+  awaitable<Result<void>> read_proxy_header();
   awaitable<Result<Alpn>> read_hello();
+  awaitable<Result<void>> read_more();
   void refuse_protocol();
   awaitable<Result<std::unique_ptr<Connection>>> shake_hands(std::shared_ptr<const ServerTls> tls);
 
   Socket socket_;
-  std::string hello_;
+  std::string hello_;   // what has been read and not been used
+  std::string source_;  // as a load balancer said it; empty: whoever is at the socket's other end
   Alpn alpn_ = Alpn::kHttp;
 };
 

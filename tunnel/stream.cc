@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "tunnel/networks.h"
 
 namespace cairn::tunnel {
 namespace {
@@ -50,9 +51,7 @@ std::string remote_address_of(const Socket& socket) {
   if ((raw->sa_family != AF_INET && raw->sa_family != AF_INET6) || remote.size() > endpoint.capacity()) return "unix";
   std::memcpy(endpoint.data(), raw, remote.size());
   endpoint.resize(remote.size());
-  const std::string address = endpoint.address().to_string();
-  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
-                                    : fmt::format("{}:{}", address, endpoint.port());
+  return endpoint_text(endpoint.address(), endpoint.port());
 }
 
 void tune(Socket& socket) {
@@ -62,10 +61,10 @@ void tune(Socket& socket) {
     int value;
   };
   constexpr Option kOptions[] = {
-      {IPPROTO_TCP, TCP_NODELAY, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},
-      {IPPROTO_TCP, TCP_KEEPIDLE, 30},                                            // seconds
-      {IPPROTO_TCP, TCP_KEEPINTVL, 10},                                           // seconds
-      {IPPROTO_TCP, TCP_KEEPCNT, 3},    {IPPROTO_TCP, TCP_USER_TIMEOUT, 60'000},  // milliseconds
+      {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
+      {IPPROTO_TCP, TCP_KEEPIDLE, 9},                                            // seconds
+      {IPPROTO_TCP, TCP_KEEPINTVL, 3},                                           // seconds
+      {IPPROTO_TCP, TCP_KEEPCNT, 3},   {IPPROTO_TCP, TCP_USER_TIMEOUT, 18'000},  // milliseconds
   };
   // A unix socket knows none of them, and a connection works without: no failure.
   for (const Option& option : kOptions)
@@ -85,7 +84,7 @@ const Socket& Connection::socket() const {
   return std::get<Socket>(stream_);
 }
 
-std::string Connection::remote_address() const { return remote_address_of(socket()); }
+std::string Connection::remote_address() const { return source_.empty() ? remote_address_of(socket()) : source_; }
 
 awaitable<Result<std::optional<std::string>>> Connection::read_frame(size_t limit_bytes) {
   std::array<unsigned char, 4> prefix{};
@@ -122,6 +121,15 @@ awaitable<Result<void>> Connection::write_frame(std::string body) {
   frame += body;
   Result<void> written = co_await write_bytes(asio::buffer(frame));
   co_return written;
+}
+
+awaitable<Result<void>> Connection::wait_readable() {
+  if (auto* tls = std::get_if<TlsStream>(&stream_)) co_return co_await tls->wait_readable();
+  auto& bare = std::get<Socket>(stream_);
+  if (is_readable(bare.native_handle())) co_return Result<void>();
+  auto [error] = co_await bare.async_wait(Socket::wait_read, kAwait);
+  if (error) co_return fail(Errc::kClosed, "the connection was closed here");
+  co_return Result<void>();
 }
 
 awaitable<Result<size_t>> Connection::read_some(asio::mutable_buffer into) {

@@ -39,8 +39,9 @@ class Connection {
   // sockets) its id is empty.
   const Peer& peer() const { return peer_; }
   Alpn alpn() const { return alpn_; }
-  // "ip:port" of the other end, or "unix".
+  // "ip:port" of the other end, or "unix"; behind a load balancer the client's, as the balancer said it.
   std::string remote_address() const;
+  void came_from(std::string address) { source_ = std::move(address); }
 
   // One message, or nullopt when the peer closed between two frames.
   // Fails with kTooLarge before allocating, kTruncated when the peer closed inside a frame, kInvalid when it is no such
@@ -61,6 +62,8 @@ class Connection {
   awaitable<Result<std::optional<std::string>>> read_frame(size_t limit_bytes);
   awaitable<Result<void>> write_frame(std::string body);
 
+  // Until there is something to read, the end included.
+  awaitable<Result<void>> wait_readable();
   // Raw bytes. read_some returns 0 when the peer has finished. The memory is borrowed until the call returns.
   awaitable<Result<size_t>> read_some(asio::mutable_buffer into);
   awaitable<Result<void>> write_bytes(asio::const_buffer bytes);
@@ -85,11 +88,13 @@ class Connection {
   std::variant<TlsStream, Socket> stream_;
   Peer peer_;
   Alpn alpn_ = Alpn::kHttp;
+  std::string source_;  // empty: whoever is at the socket's other end
 };
 
 // "1.2.3.4:5", "[v6]:5", "unix".
 std::string remote_address_of(const Socket& socket);
-// For every socket between two of our programs: no Nagle, a dead peer is noticed within a minute or so.
+// For every socket between two of our programs: no Nagle, a dead peer is noticed within 20 seconds, whether or not
+// there is something to send.
 void tune(Socket& socket);
 
 }  // namespace cairn::tunnel

@@ -1,5 +1,6 @@
 #include "tunnel/tls_stream.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -40,6 +41,10 @@ template <class Wire> int bio_read(BIO* bio, char* into, int size) {
     const size_t taken = std::min(static_cast<size_t>(size), wire->first_bytes.size() - wire->first_used);
     std::copy_n(wire->first_bytes.data() + wire->first_used, taken, into);
     wire->first_used += taken;
+    if (wire->first_used == wire->first_bytes.size()) {
+      wire->first_bytes = {};
+      wire->first_used = 0;
+    }
     return static_cast<int>(taken);
   }
   ssize_t got = 0;
@@ -98,6 +103,11 @@ template <class Wire> BIO* make_bio(Wire* wire) {
 }
 
 }  // namespace
+
+bool is_readable(int fd) {
+  pollfd one{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&one, 1, 0) == 1;
+}
 
 TlsStream::TlsStream(Socket socket, TlsContext context, TlsSide side, std::string first_bytes)
     : socket_(std::move(socket)),
@@ -174,6 +184,12 @@ awaitable<Result<void>> TlsStream::handshake() {
     const Result<void> waited = co_await wait_for(step);
     if (!waited) co_return fail(waited, "TLS handshake");
   }
+}
+
+awaitable<Result<void>> TlsStream::wait_readable() {
+  if (SSL_has_pending(ssl_.get()) == 1 || !wire_->first_bytes.empty() || is_readable(wire_->fd))
+    co_return Result<void>();
+  co_return co_await wait_for(Step::kNeedsInput);
 }
 
 awaitable<Result<size_t>> TlsStream::read_some(asio::mutable_buffer into) {

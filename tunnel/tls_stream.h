@@ -17,6 +17,9 @@ namespace cairn::tunnel {
 
 using Socket = asio::generic::stream_protocol::socket;  // TCP or unix
 
+// Whether a read of it would not wait: there is something, or the end. Cheaper than the event loop where there is.
+bool is_readable(int fd);
+
 enum class TlsSide { kClient, kServer };
 
 // TLS 1.3 over a socket, with OpenSSL working on the descriptor itself: either direction can end while the other goes
@@ -34,6 +37,8 @@ class TlsStream {
   // speak the protocol (ALPN), kClosed when it hung up. The sentence says which certificate and why.
   awaitable<Result<void>> handshake();
 
+  // Until read_some() has something to look at; so that who waits long needs no memory for it meanwhile.
+  awaitable<Result<void>> wait_readable();
   // At least one byte, or 0 when the peer has finished. That a server refused our certificate shows here first
   // (TLS 1.3: the client is done before the server has looked), as kUnauthenticated.
   awaitable<Result<size_t>> read_some(asio::mutable_buffer into);

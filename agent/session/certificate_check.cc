@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "agent/session/source_address.h"
+#include "tunnel/networks.h"
 #include "agent/session/ssh_certificate.h"
 #include "agent/session/ssh_signature.h"
 #include "base/clock.h"
@@ -73,8 +73,8 @@ Result<void> check_principal(const SshCertificate& certificate, const std::strin
 }
 
 Result<void> check_source_address(const std::string& networks, const CertificateSituation& situation) {
-  const std::string_view host = host_of(situation.client_address);
-  const Result<bool> inside = is_in_networks(host, networks);
+  const std::string_view host = tunnel::host_of(situation.client_address);
+  const Result<bool> inside = tunnel::is_in_networks(host, networks);
   if (!inside) return fail(Errc::kDenied, fmt::format("the certificate's source-address: {}", inside.error().message));
   if (*inside) return {};
   return fail(Errc::kDenied, fmt::format("the certificate may be used from {} only (source-address), not from {}",

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "agent/session/socket_peer.h"
-#include "agent/session/source_address.h"
+#include "tunnel/networks.h"
 
 namespace cairn::agent {
 namespace {
@@ -25,8 +25,8 @@ constexpr const char* kNotPermitted = "your roles or your certificate do not per
 
 // The client's channel for a connection that has come in.
 ForwardedConnection::Open opening(const Forward& facts) {
-  const std::string peer(facts.peer().empty() ? "127.0.0.1" : host_of(facts.peer()));
-  const int peer_port = std::atoi(std::string(port_of(facts.peer())).c_str());
+  const std::string peer(facts.peer().empty() ? "127.0.0.1" : tunnel::host_of(facts.peer()));
+  const int peer_port = std::atoi(std::string(tunnel::port_of(facts.peer())).c_str());
   switch (facts.kind()) {
     case recording::v1::FORWARD_KIND_AGENT: return ssh_channel_open_auth_agent;
     case recording::v1::FORWARD_KIND_X11:

@@ -19,7 +19,7 @@
 #include "agent/session/control_socket.h"
 #include "agent/session/login_environment.h"
 #include "agent/session/pam_session.h"
-#include "agent/session/source_address.h"
+#include "tunnel/networks.h"
 #include "agent/session/ssh_signal.h"
 #include "agent/session/user_program.h"
 #include "agent/session/utmp_entry.h"
@@ -117,7 +117,7 @@ bool wants_news(const Account& account, const v1::LoginStart& start) {
 Result<PamSession> pass_pam(const Account& account, const v1::LoginStart& start) {
   PamSession::Subject subject{.login = account.name,
                               .user = start.user(),
-                              .client_host = std::string(host_of(start.client_address())),
+                              .client_host = std::string(tunnel::host_of(start.client_address())),
                               .tty = start.has_pty() ? start.tty() : "ssh",
                               .service_dir = start.pam_dir()};
   Result<PamSession> pam = PamSession::start(std::move(subject));
@@ -152,7 +152,7 @@ Result<void> log_in(const v1::LoginStart& start) {
   if (Result<void> given = give_descriptors(*account, start.has_pty()); !given) return given;
   std::optional<UtmpEntry> entry;
   if (start.has_pty())
-    entry.emplace(account->name, start.tty(), std::string(host_of(start.client_address())), ::getpid());
+    entry.emplace(account->name, start.tty(), std::string(tunnel::host_of(start.client_address())), ::getpid());
   std::vector<std::string> environment = login_environment(*account, start, pam->environment());
   const Result<UserProgram> program = start_user_program(plan_program(*account, start, std::move(environment)));
   if (!program) return fail(program);

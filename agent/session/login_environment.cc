@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/session/source_address.h"
+#include "tunnel/networks.h"
 
 namespace cairn::agent {
 namespace {
@@ -39,8 +39,8 @@ std::vector<std::string> login_environment(const Account& account, const v1::Log
   }
   for (const auto& [name, value] : start.environment()) variables[name] = value;
 
-  const std::string_view host = host_of(start.client_address());
-  const std::string_view port = port_of(start.client_address());
+  const std::string_view host = tunnel::host_of(start.client_address());
+  const std::string_view port = tunnel::port_of(start.client_address());
   // Four words and three, as ssh(1) promises. The node listens nowhere, so its own address is the unspecified one.
   const std::string_view own_address = host.find(':') == std::string_view::npos ? "0.0.0.0" : "::";
   variables["SSH_CONNECTION"] = fmt::format("{} {} {} 0", host, port, own_address);

@@ -1,5 +1,5 @@
 list(APPEND agent_tests_sources
-  session/certificate_check_test.cc session/control_socket_test.cc session/login_process_test.cc session/session_recorder_test.cc session/source_address_test.cc
+  session/certificate_check_test.cc session/control_socket_test.cc session/login_process_test.cc session/session_recorder_test.cc
   session/spool_room_test.cc session/ssh_fixture.cc session/ssh_server_test.cc)
 set_source_files_properties(session/ssh_fixture.cc PROPERTIES
   COMPILE_DEFINITIONS CAIRN_PAM_SERVICE_FILE="${CMAKE_SOURCE_DIR}/packaging/pam/cairn")

@@ -1,4 +1,4 @@
-#include "agent/session/source_address.h"
+#include "tunnel/networks.h"
 
 #include <charconv>
 #include <optional>
@@ -11,17 +11,21 @@
 
 #include "base/log.h"
 
-namespace cairn::agent {
+namespace cairn::tunnel {
 namespace {
 
 namespace ip = boost::asio::ip;
 
-std::optional<ip::address> parse_address(std::string_view text) {
+ip::address unmapped(const ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) return ip::make_address_v4(ip::v4_mapped, address.to_v6());
+  return address;
+}
+
+std::optional<ip::address> address_from(std::string_view text) {
   boost::system::error_code error;
   const ip::address address = ip::make_address(std::string(text), error);
   if (error) return std::nullopt;
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) return ip::make_address_v4(ip::v4_mapped, address.to_v6());
-  return address;
+  return unmapped(address);
 }
 
 // Whether the bits of both beyond nothing and up to `prefix_bits` agree.
@@ -40,7 +44,7 @@ Failure malformed(std::string_view member) {
 
 Result<bool> is_in_network(const ip::address& address, std::string_view member) {
   const size_t slash = member.find('/');
-  const std::optional<ip::address> network = parse_address(member.substr(0, slash));
+  const std::optional<ip::address> network = address_from(member.substr(0, slash));
   if (!network) return malformed(member);
   const unsigned most_bits = network->is_v4() ? 32 : 128;
   unsigned prefix_bits = most_bits;
@@ -61,7 +65,7 @@ Result<bool> is_in_network(const ip::address& address, std::string_view member) 
 }  // namespace
 
 Result<bool> is_in_networks(std::string_view address, std::string_view list) {
-  const std::optional<ip::address> from = parse_address(address);
+  const std::optional<ip::address> from = address_from(address);
   if (!from) return malformed(address);
   bool is_inside = false;
   for (std::string_view rest = list;;) {
@@ -72,6 +76,11 @@ Result<bool> is_in_networks(std::string_view address, std::string_view list) {
     if (comma == std::string_view::npos) return is_inside;
     rest.remove_prefix(comma + 1);
   }
+}
+
+std::string endpoint_text(const ip::address& address, uint16_t port) {
+  const ip::address plain = unmapped(address);
+  return fmt::format(fmt::runtime(plain.is_v6() ? "[{}]:{}" : "{}:{}"), plain.to_string(), port);
 }
 
 std::string_view host_of(std::string_view address_and_port) {
@@ -89,4 +98,4 @@ std::string_view port_of(std::string_view address_and_port) {
   return address_and_port.substr(colon + 1);
 }
 
-}  // namespace cairn::agent
+}  // namespace cairn::tunnel

@@ -1,8 +1,8 @@
-#include "agent/session/source_address.h"
+#include "tunnel/networks.h"
 
 #include <gtest/gtest.h>
 
-namespace cairn::agent {
+namespace cairn::tunnel {
 namespace {
 
 struct Case {
@@ -59,4 +59,4 @@ TEST(AddressAndPort, AreToldApart) {
 }
 
 }  // namespace
-}  // namespace cairn::agent
+}  // namespace cairn::tunnel
