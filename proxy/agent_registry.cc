@@ -13,6 +13,10 @@ void AgentRegistry::remove(const ControlChannel* channel) {
   if (found != by_id_.end() && found->second.get() == channel) by_id_.erase(found);
 }
 
+void AgentRegistry::close_all() {
+  for (const auto& [id, channel] : by_id_) channel->close();
+}
+
 std::vector<std::shared_ptr<ControlChannel>> AgentRegistry::find(std::string_view name_or_uuid) const {
   if (const auto found = by_id_.find(name_or_uuid); found != by_id_.end()) return {found->second};
   std::vector<std::shared_ptr<ControlChannel>> named;

@@ -19,6 +19,7 @@ class AgentRegistry {
   void remove(const ControlChannel* channel);
   // All connected nodes of this name, or the one of this UUID.
   std::vector<std::shared_ptr<ControlChannel>> find(std::string_view name_or_uuid) const;
+  void close_all();
   size_t size() const { return by_id_.size(); }
 
  private:

@@ -11,7 +11,7 @@
 
 namespace cairn::proxy {
 
-constexpr std::chrono::milliseconds kPingInterval{10'000};
+constexpr std::chrono::milliseconds kPingInterval{5'000};
 constexpr int kSilentIntervals = 3;        // a peer without a frame for so many is dead
 constexpr size_t kMaxQueuedFrames = 4096;  // an agent that does not read is cut off
 

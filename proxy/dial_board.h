@@ -23,6 +23,7 @@ class DialBoard {
   // Hands a dial-back to who waits for it. Fails with kNotFound when nobody does (late, used, invented), kDenied from
   // another node.
   Result<void> join(std::string_view dial_id, Joined connection);
+  size_t size() const { return pending_.size(); }  // clients that wait
   void refuse(std::string_view dial_id, std::string_view node_id, std::string reason);
 
  private:

@@ -1,7 +1,10 @@
 #include "proxy/door.h"
 
+#include <optional>
+
 #include <fmt/format.h>
 
+#include "tunnel/networks.h"
 #include "tunnel/relay.h"
 
 namespace cairn::proxy {
@@ -22,13 +25,37 @@ SshResponse outcome(SshResponse::Outcome outcome, std::string message) {
   return response;
 }
 
+// Somebody who has proved nothing yet.
+struct Stranger {
+  Stranger(Admission* admission, Metrics* metrics) : place(admission), counted(metrics, Metrics::Name::kHandshakes) {}
+  Admission::Place place;
+  Counted counted;
+};
+
 }  // namespace
+
+// A client on its way to a node, or joined to it; counted as long as it lives.
+class Door::Session {
+ public:
+  explicit Session(Door* door) : door_(door) { ++door_->sessions_; }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() {
+    --door_->sessions_;
+    door_->changed_->ring();
+  }
+
+ private:
+  Door* door_;
+};
 
 Door::Door(tunnel::Listener listener, std::shared_ptr<const tunnel::Identity> me, DoorOptions options, Log log)
     : listener_(std::move(listener)),
       options_(std::move(options)),
       log_(std::move(log)),
-      http_(me->self.cluster, &metrics_) {}
+      http_(me->self.cluster, &metrics_, [this] { return !is_draining_; }),
+      admission_(options_.handshakes),
+      changed_(std::make_unique<Doorbell>(listener_.executor())) {}
 
 Result<void> Door::present(std::shared_ptr<const tunnel::Identity> me) {
   Result<std::shared_ptr<const tunnel::ServerTls>> tls = tunnel::make_server_tls(std::move(me), kServed);
@@ -42,12 +69,36 @@ awaitable<void> Door::serve() {
   for (;;) {
     Result<tunnel::Socket> socket = co_await listener_.accept();
     if (!socket) co_return;
-    if (handshakes_ >= options_.handshakes_limit) {
-      metrics_.add(Metrics::Name::kRefused, 1, "too_many_handshakes");
+    if (admission_.is_full()) {
+      crowded("too_many_handshakes", fmt::format("{} handshakes are under way, the limit", admission_.taken()));
       continue;  // closes it
     }
     asio::co_spawn(co_await asio::this_coro::executor, receive(alive, std::move(*socket)), or_die());
   }
+}
+
+void Door::reconfigure(DoorOptions options) {
+  options_ = std::move(options);
+  admission_.set_limits(options_.handshakes);
+}
+
+awaitable<size_t> Door::drain(std::chrono::milliseconds limit) {
+  const std::shared_ptr<Door> alive = shared_from_this();
+  const Deadline deadline = after(limit);
+  is_draining_ = true;
+  log_.info("proxy.draining", kv("sessions", sessions_), kv("agents", agents_.size()), kv("limit_ms", limit.count()));
+  while (dials_.size() > 0 && std::chrono::steady_clock::now() < deadline) co_await changed_->wait_until(deadline);
+  listener_.close();
+  agents_.close_all();
+  while (sessions_ > 0 && std::chrono::steady_clock::now() < deadline) co_await changed_->wait_until(deadline);
+  co_return sessions_;
+}
+
+// Strangers in numbers are one line, not thousands.
+void Door::crowded(std::string_view reason, const std::string& sentence) {
+  metrics_.add(Metrics::Name::kRefused, 1, reason);
+  if (crowds_.may_speak())
+    log_.warn("handshakes.limited", kv("reason", reason), kv("error", sentence), kv("unsaid", crowds_.take_unsaid()));
 }
 
 void Door::refused(std::string_view reason, const Error& error, const std::string& from) {
@@ -74,19 +125,41 @@ awaitable<std::unique_ptr<tunnel::Connection>> Door::admit(tunnel::Arrival* arri
   co_return std::move(*connection);
 }
 
+// `alive` keeps this door as long as the coroutine runs.
 awaitable<void> Door::receive(std::shared_ptr<Door> alive, tunnel::Socket socket) {
   tunnel::Arrival arrival(std::move(socket));
-  const Deadline deadline = after(options_.handshake_limit);
-  std::unique_ptr<tunnel::Connection> connection;
-  alive->handshakes_++;
+  const Deadline deadline = after(alive->options_.handshake_limit);
+  std::optional<Stranger> stranger;
+  stranger.emplace(&admission_, &metrics_);
+  if (Result<void> identified = co_await identify(&arrival, &stranger->place, deadline); !identified) co_return;
   const Result<Alpn> alpn = co_await arrival.greet(deadline);
-  const bool is_auths = alpn && is_for_auth(*alpn);
-  if (alpn) metrics_.add(Metrics::Name::kConnections, 1, tunnel::alpn_name(*alpn));
-  if (alpn && !is_auths) connection = co_await admit(&arrival, deadline);
-  alive->handshakes_--;
-  if (!alpn) refused("greeting", alpn.error(), arrival.remote_address());
-  if (is_auths) co_await relay_to_auth(arrival.take_over(), arrival.hello());
+  if (!alpn) co_return refused("greeting", alpn.error(), arrival.remote_address());
+  metrics_.add(Metrics::Name::kConnections, 1, tunnel::alpn_name(*alpn));
+  if (is_for_auth(*alpn)) {
+    stranger.reset();
+    co_return co_await relay_to_auth(arrival.take_over(), arrival.hello());
+  }
+  std::unique_ptr<tunnel::Connection> connection = co_await admit(&arrival, deadline);
+  // Pages are served to anybody: such a client stays a stranger.
+  if (*alpn != Alpn::kHttp) stranger.reset();
   if (connection) co_await route(std::move(connection));
+}
+
+awaitable<Result<void>> Door::identify(tunnel::Arrival* arrival, Admission::Place* place, Deadline deadline) {
+  const std::string nearest = arrival->remote_address();
+  // The list was checked when it was read; an address that is none (the peer has gone) is no balancer.
+  const Result<bool> is_balancer = options_.balancers.empty()
+                                       ? Result<bool>(false)
+                                       : tunnel::is_in_networks(tunnel::host_of(nearest), options_.balancers);
+  if (is_balancer && *is_balancer) {
+    if (Result<void> taken = co_await arrival->take_proxy_header(deadline); !taken) {
+      refused("proxy_header", taken.error(), nearest);
+      co_return taken;
+    }
+  }
+  Result<void> counted = place->belongs_to(arrival->remote_address());
+  if (!counted) crowded("too_many_of_address", counted.error().message);
+  co_return counted;
 }
 
 awaitable<void> Door::route(std::unique_ptr<tunnel::Connection> connection) {
@@ -129,6 +202,7 @@ awaitable<void> Door::join(tunnel::Connection* left, tunnel::Connection* right) 
 }
 
 awaitable<void> Door::serve_agent(std::unique_ptr<tunnel::Connection> connection) {
+  if (is_draining_) co_return metrics_.add(Metrics::Name::kRefused, 1, "draining");
   const auto channel = std::make_shared<ControlChannel>(std::move(connection));
   const std::string id = channel->node().id;
   const std::string name = channel->node().name;
@@ -156,6 +230,10 @@ awaitable<void> Door::accept_dial_back(std::unique_ptr<tunnel::Connection> conne
 }
 
 awaitable<Result<DialBoard::Joined>> Door::reach(std::string node, std::string client_address, SshResponse* refusal) {
+  if (is_draining_) {
+    *refusal = outcome(SshResponse::OUTCOME_DRAINING, "this proxy is going down; use another one, or try again soon");
+    co_return fail(Errc::kUnavailable, refusal->message());
+  }
   const std::vector<std::shared_ptr<ControlChannel>> found = agents_.find(node);
   if (found.empty())
     *refusal = outcome(SshResponse::OUTCOME_NOT_CONNECTED, fmt::format("node \"{}\" is not connected", node));
@@ -171,6 +249,7 @@ awaitable<Result<DialBoard::Joined>> Door::reach(std::string node, std::string c
   if (Result<void> sent = found.front()->dial(dial); !sent)
     dials_.refuse(dial.dial_id(), found.front()->node().id, sent.error().message);
   Result<DialBoard::Joined> joined = co_await dials_.wait(dial.dial_id(), options_.dial_lease);
+  changed_->ring();
   if (!joined)
     *refusal =
         outcome(joined.error().code == Errc::kTimeout ? SshResponse::OUTCOME_TIMEOUT : SshResponse::OUTCOME_REFUSED,
@@ -185,6 +264,7 @@ awaitable<void> Door::serve_client(std::unique_ptr<tunnel::Connection> client) {
   if (!read) co_return refused("ssh_request", read.error(), client->remote_address());
   const std::optional<tunnel::v1::SshRequest>& request = *read;
   if (!request) co_return;
+  const Session session(this);
 
   SshResponse response = outcome(SshResponse::OUTCOME_OK, "");
   Result<DialBoard::Joined> worker = co_await reach(request->node(), client->remote_address(), &response);

@@ -31,6 +31,10 @@ std::string json_error(std::string_view status, std::string_view message) {
 std::string HttpFront::respond(const std::string& method, const std::string& target) const {
   if (method != "GET") return json_error("405 Method Not Allowed", "only GET is served here");
   if (target == "/healthz") return response("200 OK", "text/plain", "ok\n");
+  if (target == "/readyz") {
+    return is_ready_() ? response("200 OK", "text/plain", "ready\n")
+                       : response("503 Service Unavailable", "text/plain", "draining\n");
+  }
   if (target == "/metrics") return response("200 OK", "text/plain; version=0.0.4", metrics_->text());
   if (target == "/v1/ping") {
     nlohmann::ordered_json ping = {
@@ -41,7 +45,7 @@ std::string HttpFront::respond(const std::string& method, const std::string& tar
     return response("200 OK", "application/json",
                     ping.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
-  return json_error("404 Not Found", "no such page; there are /healthz, /metrics and /v1/ping");
+  return json_error("404 Not Found", "no such page; there are /healthz, /readyz, /metrics and /v1/ping");
 }
 
 awaitable<void> HttpFront::serve(std::unique_ptr<tunnel::Connection> connection) const {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "tunnel/networks.h"
 
 namespace cairn::proxy {
 namespace {
@@ -40,6 +41,16 @@ Result<ProxyCommand> parse_proxy_command(int argc, const char* const* argv) {
   table.add("insecure_no_ca_pin", &options.is_pin_waived, "join without a CA pin: whoever answers is believed");
   table.add("name", &options.name, "name of this proxy");
   table.add("dial_lease", &options.dial_lease, "how long a client waits for a node to dial back");
+  table.add("handshake_limit", &options.handshake_limit,
+            "how long a connection may take to its end of the handshake, and again to its first frame");
+  table.add("handshakes", &options.handshakes, 1, 65'536, "connections at once that have proved nothing yet");
+  table.add("handshakes_per_address", &options.handshakes_per_address, 1, 65'536,
+            "of those, how many one address (IPv6: one /64) may have");
+  table.add("proxy_protocol_from", &options.proxy_protocol_from,
+            "load balancers, addresses and networks separated by commas, whose connections begin with a PROXY protocol "
+            "version 2 header; nobody else's may");
+  table.add("drain_limit", &options.drain_limit,
+            "how long running sessions may go on after SIGTERM; a second SIGTERM ends them");
   table.add("log_level", &log_level, "debug, info, warn or error");
   if (Result<void> parsed = table.parse(argc, argv, kDefaultFile); !parsed) return fail(parsed);
   if (table.help_wanted()) {
@@ -63,6 +74,13 @@ Result<ProxyCommand> parse_proxy_command(int argc, const char* const* argv) {
   if (!secret) return fail(secret);
   if (options.dial_lease.count() < 1 || options.dial_lease.count() > 60)
     return fail(Errc::kInvalid, "dial_lease: must be within 1s..60s");
+  if (options.handshake_limit.count() < 1 || options.handshake_limit.count() > 60)
+    return fail(Errc::kInvalid, "handshake_limit: must be within 1s..60s");
+  if (!options.proxy_protocol_from.empty()) {
+    // Any address will do: what is looked at is the list.
+    const Result<bool> is_list = tunnel::is_in_networks("192.0.2.1", options.proxy_protocol_from);
+    if (!is_list) return fail(is_list, "proxy_protocol_from");
+  }
   options.listen = std::move(*listen);
   options.auth = std::move(*auth);
   options.log_level = *level;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -20,6 +21,11 @@ struct ProxyOptions {
   bool is_pin_waived = false;
   std::string name;
   std::chrono::seconds dial_lease{10};
+  std::chrono::seconds handshake_limit{10};
+  uint64_t handshakes = 512;
+  uint64_t handshakes_per_address = 128;
+  std::string proxy_protocol_from;  // networks, separated by commas; empty: nobody
+  std::chrono::seconds drain_limit{30};
   LogLevel log_level = LogLevel::kInfo;
 };
 

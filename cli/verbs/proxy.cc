@@ -64,6 +64,7 @@ Error refusal(const Context& context, const std::string& node, const SshResponse
       return {Errc::kUnavailable, fmt::format("node \"{}\" refused the connection: {}", node, why)};
     case SshResponse::OUTCOME_TIMEOUT:
       return {Errc::kUnavailable, fmt::format("node \"{}\" did not answer in time: {}", node, why)};
+    case SshResponse::OUTCOME_DRAINING: return {Errc::kUnavailable, why};
     default: return {Errc::kInternal, fmt::format("the proxy answered with something unknown: {}", why)};
   }
 }

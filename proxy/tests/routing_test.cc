@@ -1,6 +1,9 @@
 // Each connection type ends where it belongs, and what is none ends at the door.
+#include <memory>
 #include <string>
+#include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "proxy/tests/cluster_on_loopback.h"
@@ -157,7 +160,7 @@ TEST_F(QuickDoor, HangsUpOnAClientThatSaysNothingAfterTheHandshake) {
 
 class NarrowDoor : public ClusterOnLoopback {
  protected:
-  NarrowDoor() : ClusterOnLoopback({.auth = {}, .handshakes_limit = 2}) {}
+  NarrowDoor() : ClusterOnLoopback({.auth = {}, .handshakes = {.at_once = 2, .at_once_per_address = 128}}) {}
 };
 
 TEST_F(NarrowDoor, ClosesHandshakesBeyondItsLimitAtOnce) {
@@ -169,6 +172,79 @@ TEST_F(NarrowDoor, ClosesHandshakesBeyondItsLimitAtOnce) {
   second->close();
   // The two that left make room again.
   EXPECT_TRUE(comes_to_say("cairn_proxy_refused_total{reason=\"too_many_handshakes\"}"));
+}
+
+class DoorForCrowds : public ClusterOnLoopback {
+ protected:
+  DoorForCrowds() : ClusterOnLoopback({.auth = {}, .handshakes = {.at_once = 100, .at_once_per_address = 2}}) {}
+};
+
+TEST_F(DoorForCrowds, ClosesHandshakesBeyondWhatOneAddressMayHave) {
+  const auto first = std::move(run(tunnel::connect_bare(address(), soon())).value());
+  const auto second = std::move(run(tunnel::connect_bare(address(), soon())).value());
+  const auto third = std::move(run(tunnel::connect_bare(address(), soon())).value());
+  EXPECT_EQ(read(*third, 100), "");
+  first->close();
+  second->close();
+  EXPECT_TRUE(comes_to_say("cairn_proxy_refused_total{reason=\"too_many_of_address\"}"));
+}
+
+TEST_F(DoorForCrowds, HasRoomForAnyNumberWhoHaveProvedWhoTheyAre) {
+  std::vector<std::unique_ptr<tunnel::Connection>> nodes;
+  for (int i = 0; i < 5; i++) nodes.push_back(connect_node(ca_.node(fmt::format("web-{}", i))));
+  EXPECT_TRUE(comes_to_say("cairn_proxy_agents 5"));
+}
+
+// A load balancer stands before it, at 127.0.0.1.
+class DoorBehindABalancer : public ClusterOnLoopback {
+ protected:
+  DoorBehindABalancer() : ClusterOnLoopback({.auth = {}, .balancers = "127.0.0.0/8"}) {}
+
+  // A client's connection as `from` the balancer passes it on: header first.
+  Result<std::unique_ptr<tunnel::Connection>> connect_through_balancer(std::shared_ptr<const tunnel::Identity> me,
+                                                                       tunnel::Alpn alpn) {
+    auto work = [](tunnel::Address to, std::shared_ptr<const tunnel::Identity> who,
+                   tunnel::Alpn what) -> awaitable<Result<std::unique_ptr<tunnel::Connection>>> {
+      auto bare = co_await tunnel::connect_bare(to, soon());
+      if (!bare) co_return fail(bare);
+      const std::string header = std::string("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 16) +
+                                 std::string("\xc0\x00\x02\x07\xc6\x33\x64\x01\x13\x9e\x0c\x08", 12);
+      const Result<void> written = co_await (*bare)->write_bytes(asio::buffer(header));
+      if (!written) co_return fail(written);
+      tunnel::TlsStream stream((*bare)->release_socket(), tunnel::client_context(*who, what).value(),
+                               tunnel::TlsSide::kClient);
+      const Result<void> shaken = co_await stream.handshake();
+      if (!shaken) co_return fail(shaken);
+      co_return std::make_unique<tunnel::Connection>(std::move(stream), tunnel::Peer(), what);
+    };
+    return run(work(address(), std::move(me), alpn));
+  }
+};
+
+TEST_F(DoorBehindABalancer, KnowsTheClientByTheAddressThatTheBalancerSaw) {
+  auto node = connect_through_balancer(ca_.node("web-1"), Alpn::kTunnel);
+  ASSERT_TRUE(node.has_value()) << node.error().message;
+  tunnel::v1::FromAgent hello;
+  hello.mutable_hello()->set_version("test");
+  ASSERT_TRUE(run((*node)->write(hello)).has_value());
+  ASSERT_TRUE(run((*node)->read<tunnel::v1::FromProxy>(tunnel::kMaxControlFrameBytes)).has_value());
+  auto client = connect_through_balancer(ca_.user("alice"), Alpn::kSsh);
+  ASSERT_TRUE(client.has_value()) << client.error().message;
+  tunnel::v1::SshRequest request;
+  request.set_node("web-1");
+  ASSERT_TRUE(run((*client)->write(request)).has_value());
+  EXPECT_EQ(next_dial(**node).client_address(), "192.0.2.7:5022");
+}
+
+TEST_F(DoorBehindABalancer, HangsUpOnWhoComesWithoutAHeader) {
+  const auto connection = run(connect(ca_.node("web-1"), Alpn::kTunnel));
+  EXPECT_FALSE(connection.has_value());
+}
+
+TEST_F(Routing, TakesNoHeaderFromWhoIsNoBalancer) {
+  const auto stranger = bare_connection();
+  write(*stranger, std::string("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 16));
+  EXPECT_EQ(read(*stranger, 100), "");
 }
 
 }  // namespace
