@@ -50,7 +50,7 @@ awaitable<Result<NodeIdentity>> Enrolment::join() {
   if (!secret) co_return fail(secret);
   if (Result<void> pin = check_pin(); !pin) co_return fail(pin);
   if (options_.ca_pin.empty()) {
-    log_.warn("join.unpinned", kv("proxy", tunnel::address_text(options_.proxy)),
+    log_.warn("join.unpinned", kv("proxy", tunnel::address_text(options_.proxies.front())),
               kv("reason",
                  "--insecure-no-ca-pin: whoever answers at this address becomes this node's authority, and "
                  "may log in here as anyone"));
@@ -86,9 +86,9 @@ awaitable<Result<NodeIdentity>> Enrolment::join() {
 
 awaitable<Result<enroll::v1::JoinResponse>> Enrolment::ask_until_answered(enroll::v1::EnrollRequest request) {
   Backoff backoff(options_.first_retry, options_.last_retry);
-  for (;;) {
-    Result<enroll::v1::EnrollResponse> response =
-        co_await ask_(options_.proxy, options_.ca_pin, request, after(kAnswerLimit));
+  for (size_t attempt = 0;; attempt++) {
+    const tunnel::Address proxy = options_.proxies[attempt % options_.proxies.size()];
+    Result<enroll::v1::EnrollResponse> response = co_await ask_(proxy, options_.ca_pin, request, after(kAnswerLimit));
     if (response && response->has_join()) co_return std::move(*response->mutable_join());
     if (response && response->has_error()) co_return fail(Errc::kDenied, response->error().message());
     if (response) co_return fail(Errc::kInvalid, "auth gave an answer of another kind to the wish to join");

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "agent/enroll/node_identity.h"
 #include "base/async.h"
@@ -18,10 +19,10 @@ namespace cairn::agent {
 
 struct EnrolmentOptions {
   std::filesystem::path data_dir;
-  tunnel::Address proxy;
-  std::string token;           // the secret, or "@/path" of a file that holds it
-  std::string ca_pin;          // "sha256:" and 64 hexadecimal digits
-  bool is_pin_waived = false;  // an empty ca_pin is taken: auth is not authenticated
+  std::vector<tunnel::Address> proxies;  // one at least; asked in turn
+  std::string token;                     // the secret, or "@/path" of a file that holds it
+  std::string ca_pin;                    // "sha256:" and 64 hexadecimal digits
+  bool is_pin_waived = false;            // an empty ca_pin is taken: auth is not authenticated
   std::string name;
   std::map<std::string, std::string> labels;
   std::chrono::milliseconds first_retry{1000};  // after a network problem; doubles

@@ -32,7 +32,9 @@ AgentOptions::AgentOptions() : name(default_node_name()) {}
 
 void AgentOptions::declare(Options& table) {
   table.add("data_dir", &data_dir, "Directory of the node's identity and of recordings on their way to auth");
-  table.add("proxy_address", &proxy_address, "Address of the proxy, host:port (port 3080 unless given)");
+  table.add("proxy_address", &proxy_address,
+            "Addresses of the cluster's proxies, host:port (port 3080 unless given), separated by commas; the agent is "
+            "connected to each");
   table.add("token", &token, "Join token, or @/path of a file that holds it; used when the node has no identity yet");
   table.add("ca_pin", &ca_pin, "Pin of the cluster's host CA, sha256:…, as printed beside the token");
   table.add("insecure_no_ca_pin", &insecure_no_ca_pin,
@@ -87,9 +89,15 @@ Result<void> AgentOptions::check() {
   if (proxy_address.empty())
     return fail(Errc::kInvalid,
                 fmt::format("proxy_address is not set; pass --proxy-address or write it into {}", kDefaultConfig));
-  Result<tunnel::Address> address = tunnel::parse_address(proxy_address, kDefaultProxyPort);
-  if (!address) return fail(address, "proxy_address");
-  proxy = std::move(*address);
+  proxies.clear();
+  for (size_t at = 0; at <= proxy_address.size();) {
+    const size_t comma = std::min(proxy_address.find(',', at), proxy_address.size());
+    Result<tunnel::Address> address =
+        tunnel::parse_address(std::string_view(proxy_address).substr(at, comma - at), kDefaultProxyPort);
+    if (!address) return fail(address, "proxy_address");
+    proxies.push_back(std::move(*address));
+    at = comma + 1;
+  }
   if (!is_node_name(name)) {
     return fail(Errc::kInvalid, fmt::format("name \"{}\" is no node name: 1 to 63 of a-z, 0-9, \".\" and \"-\", "
                                             "beginning with a letter or digit; pass --name",

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "base/options.h"
@@ -41,7 +42,7 @@ struct AgentOptions {
   std::string log_level = "info";
 
   // Derived by check().
-  tunnel::Address proxy;
+  std::vector<tunnel::Address> proxies;  // one at least
   LogLevel level = LogLevel::kInfo;
 
   AgentOptions();

@@ -23,12 +23,22 @@ constexpr const char* kIntroduction =
     "cairn-agent - recorded SSH sessions on this host, without a port of its own\n\n"
     "  cairn-agent --proxy-address proxy.example.com --token SECRET --ca-pin sha256:PIN   join a cluster and serve\n"
     "  cairn-agent                                                                        serve, as the file says\n"
+    "  cairn-agent status                                                                 how the running agent is\n"
     "  cairn-agent doctor                                                                 what this host can "
     "capture\n\n";
 
 int say(int status, const Error& error) {
   fmt::print(stderr, "cairn-agent: {}\n", error.message);
   return status;
+}
+
+Result<AgentOptions> read_again(int argc, const char* const* argv) {
+  AgentOptions options;
+  Options table;
+  options.declare(table);
+  if (Result<void> parsed = table.parse(argc, argv, kDefaultConfig); !parsed) return fail(parsed);
+  if (Result<void> checked = options.check(); !checked) return fail(checked);
+  return options;
 }
 
 // Reads the options. An exit status instead when there is nothing more to do.
@@ -49,7 +59,7 @@ std::optional<int> read_options(AgentOptions& options, int argc, const char* con
   return std::nullopt;
 }
 
-Result<void> supervise(AgentOptions options) {
+Result<void> supervise(AgentOptions options, Supervisor::ReadOptions read_options) {
   if (::geteuid() != 0) {
     return fail(Errc::kDenied,
                 "must be started as root: it becomes the people who log in, and loads programs into the kernel");
@@ -61,10 +71,11 @@ Result<void> supervise(AgentOptions options) {
   const Result<DataLock> lock = DataLock::take(options.data_dir, "cairn-agent");
   if (!lock) return fail(lock);
 
+  const ServiceManager manager;
   const SystemClock clock;
   asio::io_context loop(1);
   const Log log("cairn-agent", options.level);
-  Supervisor supervisor(loop.get_executor(), std::move(options), &clock, log);
+  Supervisor supervisor(loop.get_executor(), std::move(options), std::move(read_options), &clock, &manager, log);
   std::optional<Result<void>> outcome;
   asio::co_spawn(loop, supervisor.run(), [&outcome](std::exception_ptr escaped, Result<void> ended) {
     or_die()(escaped);
@@ -82,7 +93,7 @@ Result<void> supervise(AgentOptions options) {
 int run_agent(int argc, const char* const* argv) {
   AgentOptions options;
   if (const std::optional<int> status = read_options(options, argc, argv)) return *status;
-  const Result<void> ended = supervise(std::move(options));
+  const Result<void> ended = supervise(std::move(options), [argc, argv] { return read_again(argc, argv); });
   return ended ? 0 : say(1, ended.error());
 }
 

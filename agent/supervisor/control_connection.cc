@@ -36,6 +36,8 @@ awaitable<void> ControlConnection::run() {
   for (;;) {
     const Error why = co_await hold();
     connection_.reset();
+    is_up_ = false;
+    last_error_ = why.message;
     co_await end_if_cancelled();
     const std::chrono::milliseconds wait = backoff_.next();
     log_.warn("tunnel.lost", kv("proxy", tunnel::address_text(proxy_)), kv("retry_ms", wait.count()), kv_error(why));
@@ -58,6 +60,8 @@ awaitable<Error> ControlConnection::hold() {
   if (!first->has_welcome()) co_return Error{Errc::kInvalid, "the proxy did not begin with Welcome"};
   const std::chrono::milliseconds dead_after = ping_interval(first->welcome()) * kIntervalsUntilDead;
   backoff_.reset();
+  is_up_ = true;
+  last_error_.clear();
   on_up_();
 
   for (;;) {

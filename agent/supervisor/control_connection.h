@@ -35,6 +35,9 @@ class ControlConnection {
   // Until it is cancelled.
   awaitable<void> run();
 
+  bool is_up() const { return is_up_; }                          // greeted, and not lost since
+  const std::string& last_error() const { return last_error_; }  // of the last attempt; empty when it is up
+
  private:
   // Until the connection is lost, and why.
   awaitable<Error> hold();
@@ -51,6 +54,8 @@ class ControlConnection {
   Log log_;
   Backoff backoff_;
   std::unique_ptr<tunnel::Connection> connection_;
+  bool is_up_ = false;
+  std::string last_error_;
 };
 
 }  // namespace cairn::agent

@@ -23,6 +23,7 @@ class Heartbeat {
   awaitable<void> beat();
   // One after every interval, until cancelled.
   awaitable<void> run();
+  bool is_heard() const { return !is_missed_; }  // auth took the last one
 
  private:
   AuthCaller* auth_;

@@ -11,6 +11,7 @@
 
 #include "agent/enroll/enrolment.h"
 #include "agent/enroll/renewal.h"
+#include "agent/supervisor/status_socket.h"
 #include "agent/upload/spool_folder.h"
 #include "base/file.h"
 #include "base/library_pages.h"
@@ -39,18 +40,24 @@ std::string boot_id() {
 
 }  // namespace
 
-Supervisor::Supervisor(const asio::any_io_executor& executor, AgentOptions options, const Clock* clock, Log log)
+Supervisor::Supervisor(const asio::any_io_executor& executor, AgentOptions options, ReadOptions read_options,
+                       const Clock* clock, const ServiceManager* manager, Log log)
     : executor_(executor),
       options_(std::move(options)),
+      read_options_(std::move(read_options)),
       clock_(clock),
+      manager_(manager),
       log_(std::move(log)),
       stop_(executor, SIGTERM, SIGINT),
+      hangup_(executor, SIGHUP),
+      proxies_(options_.proxies),
       spool_(options_.data_dir / "spool") {}
 
 awaitable<Result<void>> Supervisor::run() {
   using namespace asio::experimental::awaitable_operators;
   auto first = co_await (serve() || until_stopped());
   Result<void> outcome = std::visit([](Result<void>& ended) { return std::move(ended); }, first);
+  if (control_) control_->close();
   clean_up_kernel();
   if (outcome) log_.info("agent.stopped", kv("workers", workers_ ? workers_->running() : 0));
   co_return outcome;
@@ -60,13 +67,14 @@ awaitable<Result<void>> Supervisor::until_stopped() {
   auto [error, signal] = co_await stop_.async_wait(kAwait);
   if (error) co_return fail(error, "wait for a signal");
   log_.info("agent.stopping", kv("signal", signal));
+  manager_->stopping("sessions live on");
   co_return Result<void>();
 }
 
 awaitable<Result<void>> Supervisor::serve() {
   using namespace asio::experimental::awaitable_operators;
   EnrolmentOptions joining{.data_dir = options_.data_dir,
-                           .proxy = options_.proxy,
+                           .proxies = options_.proxies,
                            .token = options_.token,
                            .ca_pin = options_.ca_pin,
                            .is_pin_waived = options_.insecure_no_ca_pin,
@@ -94,8 +102,52 @@ awaitable<Result<void>> Supervisor::serve() {
 awaitable<void> Supervisor::announce_and_listen() {
   using namespace asio::experimental::awaitable_operators;
   co_await heartbeat_->beat();
-  co_await (heartbeat_->run() && control_->run() && rest_capture() && watch_capture() && keep_ledger() &&
-            keep_metrics());
+  control_->set(options_.proxies);
+  co_await (heartbeat_->run() && rest_capture() && watch_capture() && keep_ledger() && keep_metrics() &&
+            keep_status() && watch_reload() && manager_->feed_watchdog());
+}
+
+awaitable<void> Supervisor::keep_status() {
+  const Result<void> served = co_await serve_status(options_.data_dir / kStatusSocket, [this] { return status(); });
+  co_await end_if_cancelled();
+  if (!served) log_.warn("status.untold", kv_error(served.error()));
+}
+
+awaitable<void> Supervisor::watch_reload() {
+  for (;;) {
+    auto [error, signal] = co_await hangup_.async_wait(kAwait);
+    if (error) co_return;
+    manager_->reloading();
+    reload();
+    manager_->ready("serving");
+  }
+}
+
+// What shaped this process when it began stays as it is; all else is taken over, for sessions that begin from now on.
+void Supervisor::reload() {
+  Result<AgentOptions> read = read_options_();
+  if (!read) return log_.error("config.refused", kv_error(read.error()));
+  const bool needs_restart =
+      read->data_dir != options_.data_dir || read->bpf_dir != options_.bpf_dir || read->name != options_.name ||
+      read->capture_tier != options_.capture_tier || read->require_capture != options_.require_capture ||
+      read->exec_ledger != options_.exec_ledger || read->upload_bytes_per_s != options_.upload_bytes_per_s;
+  if (needs_restart) {
+    log_.warn("config.needs_restart", kv("options",
+                                         "data_dir, bpf_dir, name, capture_tier, require_capture, "
+                                         "exec_ledger, upload_bytes_per_s"));
+  }
+  read->data_dir = options_.data_dir;
+  read->bpf_dir = options_.bpf_dir;
+  read->name = options_.name;
+  read->capture_tier = options_.capture_tier;
+  read->require_capture = options_.require_capture;
+  read->exec_ledger = options_.exec_ledger;
+  read->upload_bytes_per_s = options_.upload_bytes_per_s;
+  options_ = std::move(*read);
+  log_.set_level(options_.level);
+  proxies_.replace(options_.proxies);
+  control_->set(options_.proxies);
+  log_.info("config.reloaded");
 }
 
 awaitable<void> Supervisor::watch_capture() {
@@ -209,8 +261,8 @@ KernelSessions Supervisor::kernel_sessions() {
 
 void Supervisor::start_parts() {
   const auto who_am_i = [this] { return identity_->current(); };
-  upload_link_ = std::make_unique<AuthLink>(options_.proxy, who_am_i);
-  heartbeat_link_ = std::make_unique<AuthLink>(options_.proxy, who_am_i);
+  upload_link_ = std::make_unique<AuthLink>(&proxies_, who_am_i);
+  heartbeat_link_ = std::make_unique<AuthLink>(&proxies_, who_am_i);
   // The data directory stands on the command line for whoever looks at ps(1); what counts is the start frame.
   std::vector<std::string> worker{"/proc/self/exe", "worker", options_.data_dir.string()};
   workers_ = std::make_unique<WorkerLauncher>(executor_, std::move(worker), log_);
@@ -223,26 +275,32 @@ void Supervisor::start_parts() {
         &*capture_, options_.bpf_dir, [this] { return sessions() > 0; },
         [this](std::string blind) { on_sight_changed(std::move(blind)); }, &disk_, log_);
     if (options_.exec_ledger) {
-      ledger_link_ = std::make_unique<AuthLink>(options_.proxy, who_am_i);
+      ledger_link_ = std::make_unique<AuthLink>(&proxies_, who_am_i);
       ledger_ = std::make_unique<ExecLedger>(
           options_.bpf_dir, [this](audit::v1::AuditEvent event) { return tell_ledger(std::move(event)); }, &disk_,
           clock_, log_);
     }
   }
-  control_ = std::make_unique<ControlConnection>(
-      options_.proxy, who_am_i, [this](tunnel::v1::Dial dial) { return on_dial(std::move(dial)); },
-      [this] { log_ready(); }, ControlTimes{}, log_);
+  ControlConnections::Calls calls{
+      .who_am_i = who_am_i,
+      .on_dial = [this](tunnel::v1::Dial dial,
+                        tunnel::Address proxy) { return on_dial(std::move(dial), std::move(proxy)); },
+      .on_up = [this](const tunnel::Address& proxy) { on_up(proxy); }};
+  control_ = std::make_unique<ControlConnections>(executor_, std::move(calls), ControlTimes{}, log_);
 }
 
-void Supervisor::log_ready() {
+// With the first proxy clients can come: ready.
+void Supervisor::on_up(const tunnel::Address& proxy) {
   const tunnel::Peer& self = identity_->current()->self;
-  if (std::exchange(is_announced_, true)) {
-    log_.info("tunnel.restored", kv("proxy", tunnel::address_text(options_.proxy)));
-    return;
-  }
+  const std::string address = tunnel::address_text(proxy);
+  const bool is_first = seen_.empty();
+  const bool is_new = seen_.insert(address).second;
+  if (is_new && !is_first) log_.info("tunnel.up", kv("proxy", address));
+  if (!is_new) log_.info("tunnel.restored", kv("proxy", address));
+  if (!is_first) return;
   log_.info("agent.ready", kv("node", self.id), kv("name", self.name), kv("cluster", self.cluster),
-            kv("proxy", tunnel::address_text(options_.proxy)),
-            kv("capture_tier", capture_ ? capture_->status().tier : "none"));
+            kv("proxy", address), kv("capture_tier", capture_ ? capture_->status().tier : "none"));
+  manager_->ready("serving");
   forget_library_pages();
 }
 
@@ -251,7 +309,7 @@ size_t Supervisor::sessions() const { return std::max<size_t>(workers_->running(
 
 // ---- what comes in
 
-awaitable<Result<void>> Supervisor::on_dial(tunnel::v1::Dial dial) {
+awaitable<Result<void>> Supervisor::on_dial(tunnel::v1::Dial dial, tunnel::Address proxy) {
   if (const size_t sessions = this->sessions(); sessions >= options_.max_sessions) {
     co_return fail(Errc::kUnavailable, fmt::format("this node serves {} sessions already, its limit (max_sessions); "
                                                    "try again later",
@@ -267,7 +325,7 @@ awaitable<Result<void>> Supervisor::on_dial(tunnel::v1::Dial dial) {
   start.set_client_address(dial.client_address());
   start.set_data_dir(options_.data_dir.string());
   start.set_bpf_dir(options_.bpf_dir.string());
-  start.set_proxy_address(tunnel::address_text(options_.proxy));
+  start.set_proxy_address(tunnel::address_text(proxy));
   start.set_spool_quota_bytes(options_.spool_quota_bytes);
   start.set_spool_total_bytes(options_.spool_total_bytes);
   start.set_spool_reserve_bytes(options_.spool_reserve_bytes);
@@ -296,9 +354,32 @@ auth::v1::HeartbeatRequest Supervisor::describe() const {
   return beat;
 }
 
+agent::v1::AgentStatus Supervisor::status() const {
+  const std::shared_ptr<const tunnel::Identity> me = identity_->current();
+  agent::v1::AgentStatus status;
+  status.set_version(CAIRN_VERSION);
+  status.set_node(me->self.id);
+  status.set_name(me->self.name);
+  status.set_cluster(me->self.cluster);
+  status.set_certificate_expires_wall_s(me->not_after_s);
+  status.set_is_heard(heartbeat_->is_heard());
+  for (const ControlConnections::State& state : control_->states()) {
+    agent::v1::AgentStatus::Proxy* proxy = status.add_proxies();
+    proxy->set_address(state.proxy);
+    proxy->set_is_up(state.is_up);
+    proxy->set_error(state.error);
+  }
+  if (capture_) status.set_capture_tier(capture_->status().tier);
+  status.set_capture_error(capture_error_);
+  status.set_live_sessions(sessions());
+  status.set_max_sessions(options_.max_sessions);
+  status.set_spool_bytes(uploader_->status().bytes);
+  return status;
+}
+
 awaitable<Result<auth::v1::Response>> Supervisor::ask_auth_once(auth::v1::Request request,
                                                                 std::chrono::milliseconds limit) {
-  AuthLink link(options_.proxy, [this] { return identity_->current(); });
+  AuthLink link(&proxies_, [this] { return identity_->current(); });
   co_return co_await link.call(std::move(request), limit);
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,18 +15,21 @@
 #include "agent/enroll/node_identity.h"
 #include "agent/supervisor/agent_options.h"
 #include "agent/supervisor/canary_watch.h"
-#include "agent/supervisor/control_connection.h"
+#include "agent/supervisor/control_connections.h"
 #include "agent/supervisor/exec_ledger.h"
 #include "agent/supervisor/heartbeat.h"
 #include "agent/supervisor/metrics_file.h"
 #include "agent/supervisor/worker_launcher.h"
 #include "agent/upload/auth_link.h"
+#include "agent/upload/proxy_choice.h"
 #include "agent/upload/uploader.h"
 #include "base/async.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/service_manager.h"
 #include "base/work_pool.h"
+#include "proto/agent.pb.h"
 
 namespace cairn::agent {
 
@@ -33,10 +38,16 @@ namespace cairn::agent {
 // at any moment and the next one goes on. Thread: its executor.
 class Supervisor {
  public:
-  // `clock` outlives it.
-  Supervisor(const asio::any_io_executor& executor, AgentOptions options, const Clock* clock, Log log);
+  // The options as the file and the command line say them now, checked.
+  using ReadOptions = std::function<Result<AgentOptions>()>;
 
-  // Until SIGTERM or SIGINT, which is success. Sessions live on. With none left, the kernel is as it was before.
+  // `clock` and `manager` outlive it.
+  Supervisor(const asio::any_io_executor& executor, AgentOptions options, ReadOptions read_options, const Clock* clock,
+             const ServiceManager* manager, Log log);
+
+  // Until SIGTERM or SIGINT, which is success: no new session begins, those that run live on in their own processes and
+  // are uploaded by the next supervisor. With none left, the kernel is as it was before. On SIGHUP the options are read
+  // again.
   //   fails  with what keeps this node from serving: the data directory, joining, capture, an expired identity
   awaitable<Result<void>> run();
 
@@ -50,6 +61,9 @@ class Supervisor {
   awaitable<void> watch_capture();
   awaitable<void> keep_ledger();
   awaitable<void> keep_metrics();
+  awaitable<void> keep_status();
+  awaitable<void> watch_reload();
+  void reload();
   awaitable<void> write_metrics();
   awaitable<Result<void>> tell_ledger(audit::v1::AuditEvent event);
   void on_sight_changed(std::string blind);
@@ -58,17 +72,22 @@ class Supervisor {
   void start_parts();
   KernelSessions kernel_sessions();
 
-  awaitable<Result<void>> on_dial(tunnel::v1::Dial dial);
+  awaitable<Result<void>> on_dial(tunnel::v1::Dial dial, tunnel::Address proxy);
   awaitable<Result<auth::v1::Response>> ask_auth_once(auth::v1::Request request, std::chrono::milliseconds limit);
   auth::v1::HeartbeatRequest describe() const;
-  void log_ready();
+  agent::v1::AgentStatus status() const;
+  void on_up(const tunnel::Address& proxy);
   void clean_up_kernel();
 
   asio::any_io_executor executor_;
   AgentOptions options_;
+  ReadOptions read_options_;
   const Clock* clock_;
+  const ServiceManager* manager_;
   Log log_;
   asio::signal_set stop_;
+  asio::signal_set hangup_;
+  ProxyChoice proxies_;
   std::filesystem::path spool_;
 
   // Made in this order by serve().
@@ -81,10 +100,10 @@ class Supervisor {
   std::unique_ptr<WorkerLauncher> workers_;
   std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<Heartbeat> heartbeat_;
-  std::unique_ptr<ControlConnection> control_;
+  std::unique_ptr<ControlConnections> control_;
   std::unique_ptr<CanaryWatch> canary_;
   std::unique_ptr<ExecLedger> ledger_;
-  bool is_announced_ = false;
+  std::set<std::string> seen_;       // proxies that have been connected to
   bool are_metrics_untold_ = false;  // the file could not be written; logged when it begins
   uint64_t times_blind_ = 0;
   WorkPool disk_{2};  // last: waits for its work before the rest goes

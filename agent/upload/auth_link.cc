@@ -26,12 +26,16 @@ awaitable<Result<auth::v1::Response>> AuthLink::call(auth::v1::Request request, 
   }
   Result<auth::v1::Response> response = co_await client_->call(std::move(request), deadline);
   if (!response && !is_refusal(response.error())) client_.reset();
+  if (!response && response.error().code == Errc::kTimeout) proxies_->pass_over(proxies_->current());
   co_return response;
 }
 
 awaitable<Result<void>> AuthLink::connect(Deadline deadline) {
   std::shared_ptr<const tunnel::Identity> me = who_am_i_();
-  Result<std::unique_ptr<tunnel::AuthClient>> client = co_await tunnel::AuthClient::connect(proxy_, me, deadline);
+  const tunnel::Address proxy = proxies_->current();
+  Result<std::unique_ptr<tunnel::AuthClient>> client = co_await tunnel::AuthClient::connect(proxy, me, deadline);
+  co_await end_if_cancelled();
+  if (!client) proxies_->pass_over(proxy);  // the next attempt goes by another
   if (!client) co_return fail(client, "connect to auth");
   client_ = std::move(*client);
   connected_as_ = std::move(me);

@@ -4,20 +4,21 @@
 #include <memory>
 
 #include "agent/upload/auth_caller.h"
+#include "agent/upload/proxy_choice.h"
 #include "tunnel/auth_client.h"
-#include "tunnel/connect.h"
 #include "tunnel/identity.h"
 
 namespace cairn::agent {
 
-// Auth, through the proxy. Connects with the first call, and again after a connection was lost or the node's identity
-// was renewed. Keeps no timer: how long to wait between two attempts is the caller's matter. Thread: its caller's
-// executor.
+// Auth, through one of the proxies. Connects with the first call, and again after a connection was lost or the node's
+// identity was renewed. Keeps no timer: how long to wait between two attempts is the caller's matter. Thread: its
+// caller's executor.
 class AuthLink final : public AuthCaller {
  public:
   using WhoAmI = std::function<std::shared_ptr<const tunnel::Identity>()>;
 
-  AuthLink(tunnel::Address proxy, WhoAmI who_am_i) : proxy_(std::move(proxy)), who_am_i_(std::move(who_am_i)) {}
+  // `proxies` outlives it.
+  AuthLink(ProxyChoice* proxies, WhoAmI who_am_i) : proxies_(proxies), who_am_i_(std::move(who_am_i)) {}
 
   awaitable<Result<auth::v1::Response>> call(auth::v1::Request request, std::chrono::milliseconds limit) override;
   bool is_connected() const override { return client_ != nullptr; }
@@ -25,7 +26,7 @@ class AuthLink final : public AuthCaller {
  private:
   awaitable<Result<void>> connect(Deadline deadline);
 
-  tunnel::Address proxy_;
+  ProxyChoice* proxies_;
   WhoAmI who_am_i_;
   std::shared_ptr<const tunnel::Identity> connected_as_;
   std::unique_ptr<tunnel::AuthClient> client_;

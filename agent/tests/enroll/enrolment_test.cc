@@ -31,7 +31,7 @@ class Joining : public testing::Test {
 
   Joining() {
     options_.data_dir = folder_.path();
-    options_.proxy = {.host = "127.0.0.1", .port = 1};
+    options_.proxies = {{.host = "127.0.0.1", .port = 1}};
     options_.token = "secret";
     options_.ca_pin = ca_.pin();
     options_.name = "web-1";
@@ -214,7 +214,7 @@ TEST_F(Joining, EndsWhenTheServerHasAnotherAuthority) {
     if (!alpn) co_return;
     std::ignore = co_await arrival.secure(std::move(as), after(milliseconds(10'000)));
   };
-  options_.proxy = *tunnel::parse_address(listener->address(), 0);
+  options_.proxies = {*tunnel::parse_address(listener->address(), 0)};
   options_.ca_pin = testing_support::TestCa("testing").pin();
   Enrolment enrolment(options_, &clock_, Log("enrolment-test", LogLevel::kError));
   std::optional<Result<NodeIdentity>> outcome;

@@ -24,10 +24,22 @@ TEST(AgentOptions, TakeTheUsualPortAndTheHostsNameUnlessToldOtherwise) {
   options.name = "web-1";
   const Result<void> checked = read(options, {"--proxy-address", "proxy.example.com"});
   ASSERT_TRUE(checked) << checked.error().message;
-  EXPECT_EQ(options.proxy.host, "proxy.example.com");
-  EXPECT_EQ(options.proxy.port, kDefaultProxyPort);
+  ASSERT_EQ(options.proxies.size(), 1u);
+  EXPECT_EQ(options.proxies.front().host, "proxy.example.com");
+  EXPECT_EQ(options.proxies.front().port, kDefaultProxyPort);
   EXPECT_EQ(options.data_dir, "/var/lib/cairn-agent");
   EXPECT_TRUE(options.require_capture);
+}
+
+TEST(AgentOptions, TakeSeveralProxies) {
+  AgentOptions options;
+  ASSERT_TRUE(read(options, {"--proxy-address=a.example.com,b.example.com:443,[::1]:25", "--name=n"}));
+  ASSERT_EQ(options.proxies.size(), 3u);
+  EXPECT_EQ(tunnel::address_text(options.proxies[0]), "a.example.com:3080");
+  EXPECT_EQ(tunnel::address_text(options.proxies[1]), "b.example.com:443");
+  EXPECT_EQ(tunnel::address_text(options.proxies[2]), "[::1]:25");
+  AgentOptions others;
+  EXPECT_FALSE(read(others, {"--proxy-address=a.example.com,", "--name=n"}));
 }
 
 TEST(AgentOptions, SayWhichProxyIsMissing) {

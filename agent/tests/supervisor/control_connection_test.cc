@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 
+#include "agent/supervisor/control_connections.h"
 #include "agent/supervisor/worker_launcher.h"
 #include "agent/tests/supervisor/temporary_folder.h"
 #include "base/bytes.h"
@@ -202,6 +203,58 @@ TEST_F(ControlConnectionToAProxy, StartsAWorkerForEveryDial) {
     ids.push_back(start.dial_id());
   }
   EXPECT_THAT(ids, testing::UnorderedElementsAre(std::string(16, 'a'), std::string(16, 'b')));
+}
+
+class ControlConnectionsToTwoProxies : public ControlConnectionToAProxy {
+ protected:
+  ControlConnectionsToTwoProxies() {
+    ControlConnections::Calls calls{.who_am_i = [this] { return node_; },
+                                    .on_dial =
+                                        [this](tunnel::v1::Dial dial, tunnel::Address proxy) {
+                                          dialled_.push_back(tunnel::address_text(proxy));
+                                          return on_dial(std::move(dial));
+                                        },
+                                    .on_up = [this](const tunnel::Address&) { ups_++; }};
+    all_.emplace(
+        io_.get_executor(), std::move(calls),
+        ControlTimes{.connect_limit = kPatience, .first_retry = milliseconds(2), .last_retry = milliseconds(10)},
+        Log("control-test", LogLevel::kError));
+    asio::co_spawn(io_, proxy_.serve(), or_die());
+    asio::co_spawn(io_, other_.serve(), or_die());
+  }
+  size_t up() const {
+    size_t up = 0;
+    for (const ControlConnections::State& state : all_->states()) up += state.is_up;
+    return up;
+  }
+
+  FakeProxy other_{io_, ca_};
+  std::vector<std::string> dialled_;
+  std::optional<ControlConnections> all_;
+};
+
+TEST_F(ControlConnectionsToTwoProxies, StandToBothAndSayWhichOneAsks) {
+  other_.says.push_back(dial(std::string(16, 'd')));
+  all_->set({proxy_.address(), other_.address()});
+  until("both to be up and a dial", [&] { return up() == 2 && !dialled_.empty(); });
+  EXPECT_EQ(dialled_.front(), tunnel::address_text(other_.address()));
+}
+
+TEST_F(ControlConnectionsToTwoProxies, StandToOneWhenTheOtherIsAway) {
+  proxy_.hangs_up = true;
+  proxy_.is_welcoming = false;
+  all_->set({proxy_.address(), other_.address()});
+  until("one to be up", [&] { return up() == 1 && proxy_.connections >= 2; });
+  for (const ControlConnections::State& state : all_->states()) EXPECT_EQ(state.is_up, state.error.empty());
+}
+
+TEST_F(ControlConnectionsToTwoProxies, LetGoOfAProxyThatIsNoLongerWanted) {
+  all_->set({proxy_.address()});
+  until("the first to be up", [&] { return up() == 1; });
+  all_->set({other_.address()});
+  until("the second to be up", [&] { return up() == 1 && other_.connections == 1; });
+  EXPECT_EQ(all_->states().size(), 1u);
+  EXPECT_EQ(proxy_.connections, 1);  // and does not come back
 }
 
 }  // namespace
