@@ -8,6 +8,7 @@
 #   expect_failure CODE TEXT COMMAND…       COMMAND must exit with CODE and say TEXT on stderr, in few lines and without a stack trace;
 #                                           reads the file $input, if set
 #   skip REASON                             ends the test as skipped
+#   inside[NAME]="COMMAND…"                 what auth, proxy, agent or person (cairn, ssh) is started by: a network namespace, say
 set -euo pipefail
 
 : "${CAIRN_BUILD:?set CAIRN_BUILD to a build folder, for example build/dev}"
@@ -21,7 +22,7 @@ tmp=$(mktemp -d /tmp/cairn-it.XXXXXX)
 export CAIRN_HOME=$tmp/home
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:exitcode=99} UBSAN_OPTIONS=print_stacktrace=1
 unset CAIRN_AUTH_SOCKET SSH_AUTH_SOCK
-declare -A daemon_pid=()
+declare -A daemon_pid=() inside=()
 
 say() { printf '# %s\n' "$*"; }
 
@@ -49,7 +50,7 @@ cleanup() {
   trap - EXIT
   set +e
   for name in agent proxy auth; do stop "$name" 2>/dev/null; done
-  local pids; pids=$(cluster_pids | grep -vx $$)
+  local pids; pids=$({ cluster_pids; jobs -p; } | grep -vx $$)
   [[ -n $pids ]] && kill -KILL $pids 2>/dev/null
   local reports; reports=$(sanitizer_reports)
   if [[ -n $reports ]]; then
@@ -98,7 +99,7 @@ launch() {
   shift
   touch "$tmp/$name.log"
   ready_from=$(stat -c %s "$tmp/$name.log")
-  "$bin/cairn-$name" "$@" >>"$tmp/$name.log" 2>&1 </dev/null 9>&- &  # 9: what a test types into, whose end must be seen
+  ${inside[$name]:-} "$bin/cairn-$name" "$@" >>"$tmp/$name.log" 2>&1 </dev/null 9>&- &  # 9: what a test types into, whose end must be seen
   daemon_pid[$name]=$!
   local deadline=$((SECONDS + ${CAIRN_TEST_PATIENCE:-60}))
   until is_ready "$name"; do
@@ -130,7 +131,7 @@ crash() {
 }
 
 admin() { "$bin/cairn" --auth-socket "$tmp/auth/auth.sock" "$@"; }
-cairn() { "$bin/cairn" "$@"; }
+cairn() { ${inside[person]:-} "$bin/cairn" "$@"; }
 
 start_auth() {
   launch auth --data-dir "$tmp/auth" --listen-address "${auth_address:-127.0.0.1:0}" --cluster "$cluster" "$@"
@@ -144,7 +145,7 @@ start_proxy() {
   local token=()
   [[ -d $tmp/proxy ]] || token=(--token "$(new_token proxy)" --ca-pin "$ca_pin")
   launch proxy --data-dir "$tmp/proxy" --listen-address "${proxy_address:-127.0.0.1:0}" --auth-address "$auth_address" \
-    --name proxy-1 "${token[@]}" "$@"
+    --name proxy-1 --drain-limit=0s "${token[@]}" "$@"
   proxy_address=$(log_field proxy proxy.ready address)
 }
 
@@ -166,7 +167,7 @@ log_in() {
 }
 
 write_ssh_config() { cairn config >"$tmp/ssh_config"; }
-node_ssh() { ssh -F "$tmp/ssh_config" -l "$login" -o BatchMode=yes "$@"; }
+node_ssh() { ${inside[person]:-} ssh -F "$tmp/ssh_config" -l "$login" -o BatchMode=yes "$@"; }
 
 auth_options=()  # of make_cluster's cairn-auth
 make_cluster() {
