@@ -62,9 +62,9 @@ void tune(Socket& socket) {
   };
   constexpr Option kOptions[] = {
       {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
-      {IPPROTO_TCP, TCP_KEEPIDLE, 9},                                            // seconds
+      {IPPROTO_TCP, TCP_KEEPIDLE, 6},                                            // seconds
       {IPPROTO_TCP, TCP_KEEPINTVL, 3},                                           // seconds
-      {IPPROTO_TCP, TCP_KEEPCNT, 3},   {IPPROTO_TCP, TCP_USER_TIMEOUT, 18'000},  // milliseconds
+      {IPPROTO_TCP, TCP_KEEPCNT, 3},   {IPPROTO_TCP, TCP_USER_TIMEOUT, 15'000},  // milliseconds
   };
   // A unix socket knows none of them, and a connection works without: no failure.
   for (const Option& option : kOptions)

@@ -7,7 +7,7 @@
 #
 #   make_networks                     the namespaces; auth, proxy, agent and person are started in theirs from then on
 #   in_net NAME COMMAND…              runs it in hub, router, node or person
-#   cut; heal                         from now on the router drops what it should pass on, without a word; or passes it on
+#   sever; heal                       from now on the router drops what it should pass on, without a word; or passes it on
 #   slow_line MS LOSS BYTES_PER_S     between hub and all others: each way so late, LOSS of a hundred packets lost, so many bytes a second;
 #                                     before start_proxy. By netem where the kernel has it, else by relay.py
 source "$(dirname "${BASH_SOURCE[0]}")/../integration/lib.sh"
@@ -52,7 +52,7 @@ make_networks() {
   proxy_address=10.99.0.2:3080
 }
 
-cut() { in_net router sysctl -qw net.ipv4.ip_forward=0; }
+sever() { in_net router sysctl -qw net.ipv4.ip_forward=0; }
 heal() { in_net router sysctl -qw net.ipv4.ip_forward=1; }
 
 slow_line() {

@@ -3,7 +3,7 @@ source "$(dirname "$0")/lib.sh"
 make_cluster
 
 begin() {
-  node_ssh -tt "$node_host" 'echo began; i=0; while :; do i=$((i+1)); echo "word $i"; sleep 0.1; done' >"$tmp/said" 2>/dev/null </dev/null &
+  ssh -F "$tmp/ssh_config" -l "$login" -tt "$node_host" 'echo began; i=0; while :; do i=$((i+1)); echo "word $i"; sleep 0.1; done' >"$tmp/said" 2>/dev/null </dev/null &
   client=$!
   wait_for 20 "output" grep -q 'word 5' "$tmp/said"
   session=$(newest_session)
@@ -20,7 +20,7 @@ start_auth
 kill "$client"
 wait "$client" || true
 wait_for 60 "the recording to be complete" recording_is_complete "$session"
-cairn play "$session" --speed=max --events=none </dev/null | grep -q "^$(last_word)" || die "the recording lacks $(last_word)"
+has_output "$session" "^$(last_word)"
 
 say "the proxy is killed: its sessions end, on record to the last word, and new ones begin when it is back"
 begin
@@ -29,5 +29,5 @@ wait "$client" && die "the session should have ended" || true
 start_proxy
 wait_for 60 "a new session" node_ssh "$node_host" true
 wait_for 60 "the recording to be complete" recording_is_complete "$session"
-cairn play "$session" --speed=max --events=none </dev/null | grep -q "^$(last_word)" || die "the recording lacks $(last_word)"
+has_output "$session" "^$(last_word)"
 cairn recordings verify "$session" >/dev/null || die "the recording does not verify"

@@ -193,6 +193,12 @@ finished_session() {
   wait_for 60 "the recording of $session to be complete" recording_is_complete "$session"
 }
 
+# The output of session $1 holds a line that matches $2.
+has_output() {
+  cairn play "$1" --speed=max --events=none </dev/null >"$tmp/played"
+  grep -q -- "$2" "$tmp/played" || die "the recording of $1 has no line with: $2"
+}
+
 # The events of a session, one JSON object per line, into $tmp/events.
 events() { cairn play "$1" --format=json --speed=max >"$tmp/events"; }
 
