@@ -29,6 +29,8 @@ printf 'echo shell-$((40+2))\nexit 5\n' | node_ssh -tt "$node_host" >"$tmp/shell
 say "a signal ends the command: stock ssh says 255"
 node_ssh "$node_host" 'kill -TERM $$' 2>/dev/null && die "no error" || status=$?
 [[ $status -eq 255 ]] || die "status $status"
+node_ssh -v "$node_host" 'kill -TERM $$' 2>"$tmp/stderr" || true
+grep -q 'rtype exit-signal' "$tmp/stderr" || die "the client was told no exit-signal: $(cat "$tmp/stderr")"
 
 say "a megabyte each way, unharmed"
 head -c 5000000 /dev/urandom >"$work/random"
@@ -51,6 +53,28 @@ mkdir -p "$work/tree/a/b" && echo deep >"$work/tree/a/b/file" && cp "$work/rando
 rsync -a -e "ssh $as_user" "$work/tree/" "$node_host:$remote.tree/"
 rsync -a -e "ssh $as_user" "$node_host:$remote.tree/" "$work/tree-back/"
 diff -r "$work/tree" "$work/tree-back" || die "rsync"
+
+say "sftp goes on where it was cut"
+head -c 2000000 "$work/random" >"$work/part"
+printf 'put %s %s.part\nreput %s %s.part\nget %s.part %s\nrm %s.part\n' "$work/part" "$remote" "$work/random" "$remote" "$remote" "$work/reput" "$remote" >"$work/batch"
+sftp -q $as_user -b "$work/batch" "$node_host" >/dev/null
+cmp "$work/random" "$work/reput" || die "reput"
+
+say "git: clone, push, fetch"
+node_ssh "$node_host" "git init -q --bare '$remote.git'"
+git -C "$work" init -q -b main repository
+cp "$work/random" "$work/repository/file"
+git -C "$work/repository" add file
+git -C "$work/repository" -c user.name=a -c user.email=a@example.org commit -qm first
+GIT_SSH_COMMAND="ssh $as_user" git -C "$work/repository" push -q "$node_host:$remote.git" main
+GIT_SSH_COMMAND="ssh $as_user" git clone -q -b main "$node_host:$remote.git" "$work/cloned"
+cmp "$work/random" "$work/cloned/file" || die "git"
+
+say "new keys in mid-stream"
+node_ssh -o RekeyLimit=1M "$node_host" 'cat' <"$work/random" | cmp - "$work/random" || die "rekeying by the client"
+
+say "keep-alives while nothing is said"
+[[ $(node_ssh -o ServerAliveInterval=1 -o ServerAliveCountMax=2 "$node_host" 'sleep 4; echo awake') == awake ]] || die "keep-alive"
 
 say "several sessions over one connection"
 ssh $as_user -o ControlMaster=yes -o ControlPath="$tmp/mux" -o ControlPersist=30 "$node_host" true
