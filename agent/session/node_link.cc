@@ -9,13 +9,13 @@
 #include <boost/asio/use_future.hpp>
 
 #include "proto/tunnel.pb.h"
-#include "tunnel/auth_client.h"
 #include "tunnel/relay.h"
 
 namespace cairn::agent {
 namespace {
 
 constexpr std::chrono::seconds kAuthLimit{10};
+constexpr std::chrono::seconds kAuthFresh{5};  // auth may restart while a person thinks about their passphrase
 
 }  // namespace
 
@@ -37,6 +37,8 @@ Result<UniqueFd> NodeLink::dial_back(std::string dial_id, std::chrono::milliseco
 }
 
 awaitable<Result<UniqueFd>> NodeLink::dial(std::string dial_id, Deadline deadline) {
+  is_auth_begun_ = true;
+  asio::co_spawn(loop_, prepare_auth(), or_die());
   auto connecting = tunnel::connect(proxy_, me_, tunnel::Alpn::kDial, tunnel::Role::kProxy, deadline);
   Result<std::unique_ptr<tunnel::Connection>> connected = co_await std::move(connecting);
   if (!connected) co_return fail(connected, "dial back");
@@ -103,9 +105,27 @@ Result<auth::v1::Response> NodeLink::ask_auth(auth::v1::Request request) {
   return asked.get();
 }
 
-awaitable<Result<auth::v1::Response>> NodeLink::ask(auth::v1::Request request, Deadline deadline) {
-  auto connecting = tunnel::AuthClient::connect(proxy_, me_, deadline);
+awaitable<void> NodeLink::prepare_auth() {
+  auto connecting = tunnel::AuthClient::connect(proxy_, me_, after(kAuthLimit));
   Result<std::unique_ptr<tunnel::AuthClient>> client = co_await std::move(connecting);
+  if (client) auth_ = std::move(*client);  // else whoever asks hears why
+  auth_fresh_until_ = after(kAuthFresh);
+  is_auth_begun_ = false;
+  auth_settled_.ring();
+}
+
+awaitable<Result<std::unique_ptr<tunnel::AuthClient>>> NodeLink::reach_auth(Deadline deadline) {
+  if (is_auth_begun_) co_await auth_settled_.wait_until(deadline);
+  const bool is_fresh = std::chrono::steady_clock::now() < auth_fresh_until_;
+  std::unique_ptr<tunnel::AuthClient> prepared = std::move(auth_);
+  if (prepared && is_fresh) co_return prepared;
+  auto connecting = tunnel::AuthClient::connect(proxy_, me_, deadline);
+  co_return co_await std::move(connecting);
+}
+
+awaitable<Result<auth::v1::Response>> NodeLink::ask(auth::v1::Request request, Deadline deadline) {
+  auto reaching = reach_auth(deadline);
+  Result<std::unique_ptr<tunnel::AuthClient>> client = co_await std::move(reaching);
   if (!client) co_return fail(client);
   auto calling = (*client)->call(std::move(request), deadline);
   co_return co_await std::move(calling);

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "proto/auth.pb.h"
+#include "tunnel/auth_client.h"
 #include "tunnel/connect.h"
 #include "tunnel/identity.h"
 #include "tunnel/stream.h"
@@ -30,11 +31,12 @@ class NodeLink {
   NodeLink& operator=(const NodeLink&) = delete;
   ~NodeLink();  // cuts what is still connected
 
-  // Dials back, once, and relays between the client and the socket that is returned, until either ends.
+  // Dials back, once, beginning the connection to auth at the same time, and relays between the client and the socket
+  // that is returned, until either ends.
   //   dial_id, lease  of the proxy's Dial
   Result<UniqueFd> dial_back(std::string dial_id, std::chrono::milliseconds lease);
 
-  // Asks auth over a connection of its own, 10 s at most.
+  // Asks auth, 10 s at most: over the connection that dial_back() began while it is fresh, else over one of its own.
   Result<auth::v1::AuthorizeSessionResponse> authorize(auth::v1::AuthorizeSessionRequest request);
   // Enters an event into the cluster's audit log, likewise.
   Result<void> append_audit(audit::v1::AuditEvent event);
@@ -49,6 +51,8 @@ class NodeLink {
   awaitable<Result<UniqueFd>> dial(std::string dial_id, Deadline deadline);
   awaitable<Result<void>> join(std::string dial_id);
   awaitable<void> relay();
+  awaitable<void> prepare_auth();
+  awaitable<Result<std::unique_ptr<tunnel::AuthClient>>> reach_auth(Deadline deadline);
   Result<auth::v1::Response> ask_auth(auth::v1::Request request);
   awaitable<Result<auth::v1::Response>> ask(auth::v1::Request request, Deadline deadline);
 
@@ -59,6 +63,10 @@ class NodeLink {
   asio::signal_set signals_{loop_};
   std::unique_ptr<tunnel::Connection> client_;
   std::unique_ptr<tunnel::Connection> local_;
+  std::unique_ptr<tunnel::AuthClient> auth_;  // made ahead, for the first question
+  Deadline auth_fresh_until_;
+  Doorbell auth_settled_{loop_.get_executor()};
+  bool is_auth_begun_ = false;  // and not settled yet
   std::promise<void> relay_ended_;
   bool is_relaying_ = false;
   std::thread thread_;
