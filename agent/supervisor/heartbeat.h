@@ -26,6 +26,8 @@ class Heartbeat {
   bool is_heard() const { return !is_missed_; }  // auth took the last one
 
  private:
+  awaitable<Result<auth::v1::Response>> tell();
+
   AuthCaller* auth_;
   Describe describe_;
   std::chrono::milliseconds interval_;

@@ -1,5 +1,7 @@
 #include "agent/supervisor/heartbeat.h"
 
+#include <utility>
+
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
@@ -13,6 +15,7 @@ class CountingAuth final : public AuthCaller {
   awaitable<Result<auth::v1::Response>> call(auth::v1::Request request, milliseconds) override {
     co_await asio::post(asio::use_awaitable);
     beats.push_back(request.heartbeat());
+    if (std::exchange(is_cut, false)) co_return fail(Errc::kUnavailable, "auth closed the connection");
     if (is_down) co_return fail(Errc::kUnavailable, "connection refused");
     co_return auth::v1::Response();
   }
@@ -20,6 +23,7 @@ class CountingAuth final : public AuthCaller {
 
   std::vector<auth::v1::HeartbeatRequest> beats;
   bool is_down = false;
+  bool is_cut = false;  // its link; the next call finds out
 };
 
 TEST(Heartbeat, DescribesTheNodeAsItIsEachTimeAndGoesOnWhenOneIsMissed) {
@@ -41,6 +45,18 @@ TEST(Heartbeat, DescribesTheNodeAsItIsEachTimeAndGoesOnWhenOneIsMissed) {
   ASSERT_GE(auth.beats.size(), 3u);
   EXPECT_EQ(auth.beats[0].spool_bytes(), 1u);
   EXPECT_EQ(auth.beats[2].spool_bytes(), 3u);
+}
+
+TEST(Heartbeat, GoesOutAgainAtOnceWhenItsLinkHadBeenCut) {
+  asio::io_context io;
+  CountingAuth auth;
+  auth.is_cut = true;
+  Heartbeat heartbeat(
+      &auth, [] { return auth::v1::HeartbeatRequest(); }, milliseconds(1), Log("test", LogLevel::kError));
+  asio::co_spawn(io, heartbeat.beat(), or_die());
+  io.run();
+  EXPECT_EQ(auth.beats.size(), 2u);
+  EXPECT_TRUE(heartbeat.is_heard());
 }
 
 }  // namespace
