@@ -93,6 +93,7 @@ void add_message(Columns& columns, Event& event) {
     case Event::kJoin: *columns.add_join() = std::move(*event.mutable_join()); break;
     case Event::kMarker: *columns.add_marker() = std::move(*event.mutable_marker()); break;
     case Event::kForward: *columns.add_forward() = std::move(*event.mutable_forward()); break;
+    case Event::kOutputNotKept: *columns.add_output_not_kept() = std::move(*event.mutable_output_not_kept()); break;
     default: break;  // Begin, Output, End and what is in no recording lie elsewhere
   }
 }
@@ -202,6 +203,8 @@ class Reader {
       case Event::kJoin: return take(kind, *columns_.mutable_join(), event.mutable_join());
       case Event::kMarker: return take(kind, *columns_.mutable_marker(), event.mutable_marker());
       case Event::kForward: return take(kind, *columns_.mutable_forward(), event.mutable_forward());
+      case Event::kOutputNotKept:
+        return take(kind, *columns_.mutable_output_not_kept(), event.mutable_output_not_kept());
       default: return Taken::kUnknown;
     }
   }
@@ -215,7 +218,8 @@ class Reader {
                      columns_.process_exit_size() + columns_.gap_size() + columns_.after_terminal_size() +
                      columns_.change_size() + columns_.socket_size() + columns_.tamper_size() + columns_.folded_size() +
                      columns_.executable_hash_size() + columns_.clock_step_size() + columns_.input_size() +
-                     columns_.join_size() + columns_.marker_size() + columns_.forward_size();
+                     columns_.join_size() + columns_.marker_size() + columns_.forward_size() +
+                     columns_.output_not_kept_size();
     return messages == held && output_ == columns_.output_targets_size() && output_ == columns_.output_lengths_size() &&
            output_bytes_ == columns_.output().size() && time_ == columns_.times_us_size() &&
            output_time_ == columns_.output_times_size() && sequence_ == columns_.sequence_size() &&

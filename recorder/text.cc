@@ -120,6 +120,20 @@ std::string forward_text(const Forward& forward) {
   }
 }
 
+std::string_view stream_text(recording::v1::Stream stream) {
+  switch (stream) {
+    case recording::v1::STREAM_STDOUT: return "standard output";
+    case recording::v1::STREAM_STDERR: return "standard error";
+    default: return "output";
+  }
+}
+
+std::string not_kept_text(const recording::v1::OutputNotKept& output) {
+  const std::string what = fmt::format("{} of channel {}", stream_text(output.stream()), output.channel());
+  if (output.bytes() == 0) return what + ": not kept from here on, as the policy has it";
+  return fmt::format("{}: {} bytes were passed on and not kept", what, output.bytes());
+}
+
 std::string whole_text(const Event& event) {
   switch (event.kind_case()) {
     case Event::kBegin: return begin_text(event.begin());
@@ -139,6 +153,7 @@ std::string whole_text(const Event& event) {
                          event.join().left() ? "left" : "joined", quoted_if_needed(event.join().mode()));
     case Event::kMarker: return fmt::format("marker {}", quoted_if_needed(event.marker().label()));
     case Event::kForward: return forward_text(event.forward());
+    case Event::kOutputNotKept: return not_kept_text(event.output_not_kept());
     default: return kernel_event_text(event);
   }
 }

@@ -96,6 +96,7 @@ void ChannelStreams::say(std::string_view sentence) {
 // as the window goes.
 void ChannelStreams::forget_output() {
   output_.reset();
+  tell_ends();
   if (!is_outgoing_errors_ || ssh_channel_window_size(channel_) == 0) outgoing_.clear();
 }
 
@@ -107,16 +108,54 @@ void ChannelStreams::pump_output(UniqueFd& from, recording::v1::Stream stream) {
   const ssize_t got = ::read(from.get(), buffer.data(), room);
   if (got < 0 && is_no_error() && !(is_terminal_ && is_program_over_ && errno != EINTR)) return;
   // A terminal ends with EIO once its last program has let go of it (pty(7) says nothing of it; tty_io.c does).
-  if (got <= 0) return from.reset();
+  if (got <= 0) {
+    from.reset();
+    return tell_ends();
+  }
+  record_output(stream, {buffer.data(), static_cast<size_t>(got)});
+  outgoing_.assign(buffer.data(), static_cast<size_t>(got));
+  is_outgoing_errors_ = stream == recording::v1::STREAM_STDERR;
+  push();
+}
+
+void ChannelStreams::record_output(recording::v1::Stream stream, std::string_view bytes) {
+  const std::string_view kept = is_terminal_ ? bytes : keep(stream, bytes);
+  if (kept.empty()) return;
   recording::v1::Event event;
   event.set_boot_ns(host_->boot_ns());
   event.mutable_output()->set_channel(number_);
   event.mutable_output()->set_stream(stream);
-  event.mutable_output()->set_data(buffer.data(), static_cast<size_t>(got));
+  event.mutable_output()->set_data(kept.data(), kept.size());
   host_->record(std::move(event));
-  outgoing_.assign(buffer.data(), static_cast<size_t>(got));
-  is_outgoing_errors_ = stream == recording::v1::STREAM_STDERR;
-  push();
+}
+
+// What of it the policy keeps: the front. That there is more is on record from the first byte that is not.
+std::string_view ChannelStreams::keep(recording::v1::Stream stream, std::string_view bytes) {
+  Piped& piped = stream == recording::v1::STREAM_STDERR ? piped_errors_ : piped_output_;
+  const uint64_t limit = host_->piped_output_bytes();
+  const uint64_t room = limit - std::min(limit, piped.kept);
+  const size_t kept = static_cast<size_t>(std::min<uint64_t>(room, bytes.size()));
+  if (kept < bytes.size() && piped.not_kept == 0) tell_not_kept(stream, 0);
+  piped.kept += kept;
+  piped.not_kept += bytes.size() - kept;
+  return bytes.substr(0, kept);
+}
+
+void ChannelStreams::tell_not_kept(recording::v1::Stream stream, uint64_t bytes) {
+  recording::v1::Event event;
+  event.set_boot_ns(host_->boot_ns());
+  event.mutable_output_not_kept()->set_channel(number_);
+  event.mutable_output_not_kept()->set_stream(stream);
+  event.mutable_output_not_kept()->set_bytes(bytes);
+  host_->record(std::move(event));
+}
+
+// Of streams that have ended: how much was not kept, once.
+void ChannelStreams::tell_ends() {
+  if (!output_ && piped_output_.not_kept > 0)
+    tell_not_kept(recording::v1::STREAM_STDOUT, std::exchange(piped_output_.not_kept, 0));
+  if (!errors_ && piped_errors_.not_kept > 0)
+    tell_not_kept(recording::v1::STREAM_STDERR, std::exchange(piped_errors_.not_kept, 0));
 }
 
 bool ChannelStreams::fetch_input() {
@@ -162,6 +201,7 @@ void ChannelStreams::close() {
   input_.reset();
   output_.reset();
   errors_.reset();
+  tell_ends();
   incoming_.clear();
   outgoing_.clear();
   unsaid_.clear();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <libssh/libssh.h>
 
@@ -59,6 +60,10 @@ class ChannelStreams {
   void forget_output();
   bool may_read() const;
   void pump_output(UniqueFd& from, recording::v1::Stream stream);
+  void record_output(recording::v1::Stream stream, std::string_view bytes);
+  std::string_view keep(recording::v1::Stream stream, std::string_view bytes);
+  void tell_not_kept(recording::v1::Stream stream, uint64_t bytes);
+  void tell_ends();
   bool has_news() const;
   bool fetch_input();
   void pump_input();
@@ -72,6 +77,14 @@ class ChannelStreams {
   UniqueFd output_;
   UniqueFd errors_;
   bool is_terminal_ = false;
+
+  // Of a stream that is no terminal.
+  struct Piped {
+    uint64_t kept = 0;      // bytes in the recording
+    uint64_t not_kept = 0;  // passed on beyond the policy's limit
+  };
+  Piped piped_output_;
+  Piped piped_errors_;
 
   std::string incoming_;  // from the client, not yet taken by the program
   std::string outgoing_;  // recorded, not yet taken by libssh

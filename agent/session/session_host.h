@@ -34,6 +34,8 @@ class SessionHost {
   virtual uint64_t boot_ns() const = 0;
   // The policy wants what is typed into terminals.
   virtual bool records_input() const = 0;
+  // Of a stream of output that goes to no terminal, at most so many bytes are recorded.
+  virtual uint64_t piped_output_bytes() const = 0;
   // False: more output than the disk takes is waiting, read no more of the programs until wake_fd() says so.
   virtual bool has_room() const = 0;
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -61,6 +62,9 @@ class WorkerSession final : public SessionHost {
   void record(recording::v1::Event event) override { recorder_->add(std::move(event)); }
   uint64_t boot_ns() const override { return clock_->boot_ns(); }
   bool records_input() const override { return policy_.record_input(); }
+  uint64_t piped_output_bytes() const override {
+    return policy_.has_piped_output_bytes() ? policy_.piped_output_bytes() : std::numeric_limits<uint64_t>::max();
+  }
   bool has_room() const override { return recorder_->has_room(); }
   Result<LoginProcess> start_login(LoginDescriptors descriptors) override;
   v1::LoginStart login_start() const override;

@@ -26,7 +26,15 @@ bool has_verb(const std::vector<v1::Role>& roles, const std::string& verb) {
                      [&](const v1::Role& role) { return holds(role.verbs(), verb) || holds(role.verbs(), "*"); });
 }
 
+// Of two roles the one that keeps more; absent keeps all.
+void keep_more_output(v1::RecordingPolicy& policy, const v1::RecordingPolicy& other) {
+  if (!policy.has_piped_output_bytes()) return;
+  if (!other.has_piped_output_bytes()) return policy.clear_piped_output_bytes();
+  policy.set_piped_output_bytes(std::max(policy.piped_output_bytes(), other.piped_output_bytes()));
+}
+
 void make_stricter(v1::RecordingPolicy& policy, const v1::RecordingPolicy& other) {
+  keep_more_output(policy, other);
   policy.set_require_kernel_events(policy.require_kernel_events() || other.require_kernel_events());
   policy.set_record_input(policy.record_input() || other.record_input());
   const uint64_t limit = other.linger_limit_s() == 0 ? kDefaultLingerS : other.linger_limit_s();
@@ -53,6 +61,7 @@ struct ByRoles {
       if (!labels_match(role.node_labels(), wanted.node)) continue;
       is_reached = true;
       if (!holds(role.logins(), wanted.login)) continue;
+      if (!is_granted) grant.recording = role.policy();
       is_granted = true;
       make_stricter(grant.recording, role.policy());
       grant.forwards.insert(role.forwards().begin(), role.forwards().end());

@@ -12,6 +12,7 @@ namespace cairn::auth {
 namespace {
 
 constexpr uint64_t kMaxLingerS = 30 * 86'400;
+constexpr uint64_t kMaxPipedOutputBytes = uint64_t{1} << 44;
 
 Result<void> check_known(std::string_view what, const std::string& word, const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), word) != known.end()) return {};
@@ -27,6 +28,8 @@ Result<void> check_verb(const std::string& verb) {
 }
 
 Result<void> check_role(const v1::Role& role) {
+  if (role.policy().piped_output_bytes() > kMaxPipedOutputBytes)
+    return fail(Errc::kInvalid, "role: more piped output than a recording can hold; leave the limit out to keep all");
   if (Result<void> good = check_name("role", role.name()); !good) return good;
   if (Result<void> good = check_labels(role.node_labels()); !good) return good;
   for (const int entries : {role.logins_size(), role.verbs_size(), role.forwards_size()}) {
@@ -159,12 +162,15 @@ Service::Answer Service::put_role(const Subject& caller, const v1::PutRoleReques
   const v1::Role& role = request.role();
   if (Result<void> good = check_role(role); !good) return fail(good);
   const Labels labels(role.node_labels().begin(), role.node_labels().end());
-  AuditEvent event = event_by(caller, "role.put", true, fmt::format("{} wrote role {}", caller.text(), role.name()),
-                              {{"target", role.name()},
-                               {"logins", fmt::format("{}", fmt::join(role.logins(), ","))},
-                               {"node_labels", format_labels(labels)},
-                               {"verbs", fmt::format("{}", fmt::join(role.verbs(), ","))},
-                               {"forwards", fmt::format("{}", fmt::join(role.forwards(), ","))}});
+  AuditEvent event =
+      event_by(caller, "role.put", true, fmt::format("{} wrote role {}", caller.text(), role.name()),
+               {{"target", role.name()},
+                {"logins", fmt::format("{}", fmt::join(role.logins(), ","))},
+                {"node_labels", format_labels(labels)},
+                {"verbs", fmt::format("{}", fmt::join(role.verbs(), ","))},
+                {"forwards", fmt::format("{}", fmt::join(role.forwards(), ","))},
+                {"piped_output",
+                 role.policy().has_piped_output_bytes() ? std::to_string(role.policy().piped_output_bytes()) : "all"}});
   if (Result<void> put = store_->put_role(role, at(clock_->wall_ns(), std::move(event))); !put) return fail(put);
   return done();
 }

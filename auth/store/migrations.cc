@@ -160,6 +160,12 @@ const std::vector<Migration>& all() {
            // Roles that were written before forward nothing until they are written anew.
            "ALTER TABLE roles ADD COLUMN forwards TEXT NOT NULL DEFAULT '[]'",
        }},
+      {8,
+       "how much of output that goes to no terminal is kept",
+       {
+           // -1: all, as before.
+           "ALTER TABLE roles ADD COLUMN piped_output_bytes BIGINT NOT NULL DEFAULT -1",
+       }},
   };
   return list;
 }

@@ -52,11 +52,12 @@ Result<std::vector<v1::Role>> select_roles(soci::session& sql, SqlQuery query) {
   int require_kernel_events = 0;
   long long linger_limit_s = 0;
   int record_input = 0;
+  long long piped_output_bytes = 0;
   query.finish("ORDER BY name");
   soci::statement rows(sql);
   query.run(rows, soci::into(name), soci::into(logins), soci::into(labels), soci::into(verbs),
             soci::into(require_kernel_events), soci::into(linger_limit_s), soci::into(record_input),
-            soci::into(forwards));
+            soci::into(forwards), soci::into(piped_output_bytes));
   std::vector<v1::Role> roles;
   while (rows.fetch()) {
     const Result<std::vector<std::string>> login_list = list_from_json(logins);
@@ -76,14 +77,16 @@ Result<std::vector<v1::Role>> select_roles(soci::session& sql, SqlQuery query) {
     role.mutable_policy()->set_require_kernel_events(require_kernel_events != 0);
     role.mutable_policy()->set_linger_limit_s(static_cast<uint64_t>(linger_limit_s));
     role.mutable_policy()->set_record_input(record_input != 0);
+    if (piped_output_bytes >= 0)
+      role.mutable_policy()->set_piped_output_bytes(static_cast<uint64_t>(piped_output_bytes));
   }
   return roles;
 }
 
 SqlQuery roles_query() {
   return SqlQuery(
-      "SELECT name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input, forwards FROM "
-      "roles");
+      "SELECT name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input, forwards, "
+      "piped_output_bytes FROM roles");
 }
 
 }  // namespace
@@ -167,14 +170,18 @@ Result<void> SqlStore::put_role(const v1::Role& role, const Events& events) {
     const long long linger_limit_s = static_cast<long long>(role.policy().linger_limit_s());
     const int record_input = role.policy().record_input() ? 1 : 0;
     const std::string forwards = json_of(role.forwards());
+    const long long piped_output_bytes =
+        role.policy().has_piped_output_bytes() ? static_cast<long long>(role.policy().piped_output_bytes()) : -1;
     sql << "INSERT INTO roles (name, logins, node_labels, verbs, require_kernel_events, linger_limit_s, record_input, "
-           "forwards) VALUES (:name, :logins, :labels, :verbs, :require, :linger, :input, :forwards) ON CONFLICT "
-           "(name) DO UPDATE SET "
+           "forwards, piped_output_bytes) VALUES (:name, :logins, :labels, :verbs, :require, :linger, :input, "
+           ":forwards, :piped) ON CONFLICT (name) DO UPDATE SET "
            "logins = excluded.logins, node_labels = excluded.node_labels, verbs = excluded.verbs, "
            "require_kernel_events = excluded.require_kernel_events, linger_limit_s = excluded.linger_limit_s, "
-           "record_input = excluded.record_input, forwards = excluded.forwards",
+           "record_input = excluded.record_input, forwards = excluded.forwards, "
+           "piped_output_bytes = excluded.piped_output_bytes",
         soci::use(role.name()), soci::use(logins), soci::use(labels), soci::use(verbs),
-        soci::use(require_kernel_events), soci::use(linger_limit_s), soci::use(record_input), soci::use(forwards);
+        soci::use(require_kernel_events), soci::use(linger_limit_s), soci::use(record_input), soci::use(forwards),
+        soci::use(piped_output_bytes);
     insert_events(sql, events);
     return {};
   });

@@ -78,6 +78,29 @@ TEST_F(Rules, TheStrictestPolicyOfTheGrantingRolesHolds) {
   EXPECT_FALSE(lenient.require_kernel_events());
 }
 
+TEST_F(Rules, TheRoleThatKeepsMoreOutputHolds) {
+  const auto kept = [this] {
+    const auto policy = authorize(Auth::user("dan"), StartSession{"deploy", prod_db_}, *auth_.store)->recording;
+    return policy.has_piped_output_bytes() ? static_cast<int64_t>(policy.piped_output_bytes()) : -1;
+  };
+  const auto set_limit = [this](const std::string& name, int64_t bytes) {
+    const auto roles = auth_.store->list_roles().value();
+    for (v1::Role role : roles) {
+      if (role.name() != name) continue;
+      if (bytes >= 0) role.mutable_policy()->set_piped_output_bytes(static_cast<uint64_t>(bytes));
+      if (bytes < 0) role.mutable_policy()->clear_piped_output_bytes();
+      EXPECT_TRUE(auth_.store->put_role(role, {}));
+    }
+  };
+  EXPECT_EQ(kept(), -1) << "all, where no role says otherwise";
+  set_limit("dbas", 1000);
+  EXPECT_EQ(kept(), -1) << "ops keeps all";
+  set_limit("ops", 2000);
+  EXPECT_EQ(kept(), 2000);
+  set_limit("dbas", 0);
+  EXPECT_EQ(kept(), 2000);
+}
+
 TEST_F(Rules, EachGrantingRoleAddsWhatItPermitsToForward) {
   const auto forwards = [this](const v1::Node& node) {
     return authorize(Auth::user("dan"), StartSession{"deploy", node}, *auth_.store)->forwards;

@@ -146,6 +146,7 @@ TEST_P(StoreConformance, KeepsARoleWithAllItSays) {
   role.mutable_policy()->set_require_kernel_events(true);
   role.mutable_policy()->set_linger_limit_s(90);
   role.add_forwards("agent");
+  role.mutable_policy()->set_piped_output_bytes(65'536);
   ASSERT_TRUE(store_->put_role(role, {}));
   const auto page = store_->list_roles().value();
   for (const v1::Role& found : page)

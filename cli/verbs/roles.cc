@@ -1,4 +1,7 @@
+#include <charconv>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -21,8 +24,29 @@ struct Options {
   bool requires_kernel_events = false;
   std::string linger_limit;
   bool records_input = false;
+  std::string piped_output = "1M";
   std::vector<std::string> forwards{"ports", "agent"};
 };
+
+// "0", "65536", "64K", "1M", "2G"; "all": none.
+Result<std::optional<uint64_t>> parse_limit(const std::string& text) {
+  if (text == "all") return std::optional<uint64_t>();
+  uint64_t number = 0;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  const std::string_view unit(end, static_cast<size_t>(last - end));
+  constexpr std::string_view kUnits = "KMG";
+  const size_t at = unit.size() == 1 ? kUnits.find(unit.front()) : std::string_view::npos;
+  constexpr uint64_t kMost = uint64_t{1} << 20;  // units
+  if (error != std::errc() || (!unit.empty() && at == std::string_view::npos) || (!unit.empty() && number > kMost))
+    return fail(Errc::kInvalid, fmt::format("--piped-output: \"{}\" is no size: write 0, 64K, 1M or all", text));
+  return std::optional<uint64_t>(unit.empty() ? number : number << (10 * (at + 1)));
+}
+
+std::string limit_text(const auth::v1::RecordingPolicy& policy) {
+  if (!policy.has_piped_output_bytes()) return "all";
+  return policy.piped_output_bytes() == 0 ? "none" : format_bytes(policy.piped_output_bytes());
+}
 
 Result<int> add(const Context& context, const Options& options) {
   const auto labels = parse_labels(options.node_labels);
@@ -37,10 +61,13 @@ Result<int> add(const Context& context, const Options& options) {
     role.mutable_forwards()->Add(options.forwards.begin(), options.forwards.end());
   role.mutable_policy()->set_require_kernel_events(options.requires_kernel_events);
   role.mutable_policy()->set_record_input(options.records_input);
+  const Result<std::optional<uint64_t>> limit = parse_limit(options.piped_output);
+  if (!limit) return fail(limit);
+  if (limit->has_value()) role.mutable_policy()->set_piped_output_bytes(**limit);
   if (!options.linger_limit.empty()) {
-    const Result<std::chrono::seconds> limit = parse_duration(options.linger_limit);
-    if (!limit) return fail(limit, "--linger-limit");
-    role.mutable_policy()->set_linger_limit_s(static_cast<uint64_t>(limit->count()));
+    const Result<std::chrono::seconds> linger = parse_duration(options.linger_limit);
+    if (!linger) return fail(linger, "--linger-limit");
+    role.mutable_policy()->set_linger_limit_s(static_cast<uint64_t>(linger->count()));
   }
   return ask_for_done(context, std::move(request), fmt::format("Wrote role {}", options.name));
 }
@@ -50,13 +77,14 @@ Result<int> list(const Context& context) {
   request.mutable_list_roles();
   const auto response = ask(context, std::move(request), auth::v1::Response::kListRoles);
   if (!response) return fail(response);
-  Table table({"NAME", "LOGINS", "NODE LABELS", "VERBS", "KERNEL EVENTS", "INPUT", "FORWARDS"});
+  Table table({"NAME", "LOGINS", "NODE LABELS", "VERBS", "KERNEL EVENTS", "INPUT", "PIPED", "FORWARDS"});
   for (const auth::v1::Role& role : response->list_roles().roles()) {
     table.add({role.name(), fmt::format("{}", fmt::join(role.logins(), ",")),
                format_labels({role.node_labels().begin(), role.node_labels().end()}),
                fmt::format("{}", fmt::join(role.verbs(), ",")),
                role.policy().require_kernel_events() ? "required" : "where possible",
-               role.policy().record_input() ? "recorded" : "no", fmt::format("{}", fmt::join(role.forwards(), ","))});
+               role.policy().record_input() ? "recorded" : "no", limit_text(role.policy()),
+               fmt::format("{}", fmt::join(role.forwards(), ","))});
   }
   const Result<void> printed =
       context.is_json() ? print_json(to_json_array(response->list_roles().roles())) : print_text(table.text());
@@ -84,6 +112,10 @@ void add_add(CLI::App& roles, Command& command) {
       "--record-input", options->records_input,
       "record what is typed into terminals, too; of what a program reads without showing it (passwords) only "
       "when and how much");
+  verb->add_option(
+      "--piped-output", options->piped_output,
+      "SIZE (0, 64K, 1M), or all: how much is kept of each stream of output that goes to no terminal; what "
+      "is beyond is passed on and counted [1M]");
   verb->add_option("--forward", options->forwards,
                    "ports (ssh -L, -R, -D, -W, -J), agent (-A), x11 (-X), or none: what its sessions may forward "
                    "[ports,agent]")

@@ -48,6 +48,7 @@ ListedKind kind_of(const Event& event) {
     case Event::kProcessExit:
     case Event::kExecutableHash: return ListedKind::kEnd;
     case Event::kInput: return ListedKind::kInput;
+    case Event::kOutputNotKept:
     case Event::kGap: return ListedKind::kGap;
     case Event::kTamper: return is_library(event.tamper()) ? ListedKind::kFileRead : ListedKind::kTamper;
     default: return ListedKind::kSession;

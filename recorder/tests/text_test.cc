@@ -87,6 +87,10 @@ INSTANTIATE_TEST_SUITE_P(
         Line{"forward_refused",
              R"(forward { kind: FORWARD_KIND_AGENT phase: FORWARD_PHASE_REFUSED reason: "not\033 you" })",
              R"(forward 0 of the agent refused: "not\x1b you")"},
+        Line{"output_not_kept_from_here", R"(output_not_kept { channel: 1 stream: STREAM_STDOUT })",
+             "standard output of channel 1: not kept from here on, as the policy has it"},
+        Line{"output_not_kept", R"(output_not_kept { stream: STREAM_STDERR bytes: 7 })",
+             "standard error of channel 0: 7 bytes were passed on and not kept"},
         Line{"gap_unknown", R"(gap { reason: GAP_REASON_INTERRUPTED })",
              "gap   events missing, nobody knows how many: the session's worker died"},
         Line{

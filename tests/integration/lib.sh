@@ -169,13 +169,14 @@ log_in() {
 write_ssh_config() { cairn config >"$tmp/ssh_config"; }
 node_ssh() { ${inside[person]:-} ssh -F "$tmp/ssh_config" -l "$login" -o BatchMode=yes "$@"; }
 
-auth_options=()  # of make_cluster's cairn-auth
+auth_options=()                     # of make_cluster's cairn-auth
+role_options=(--piped-output=all)  # of its role "ops": many tests look for a stream of data in a recording
 make_cluster() {
   need_root
   start_auth "${auth_options[@]}"
   start_proxy
   start_agent "$@"
-  admin roles add ops --logins="$login,root" --node-labels='*=*' --verbs=audit,recordings >/dev/null
+  admin roles add ops --logins="$login,root" --node-labels='*=*' --verbs=audit,recordings "${role_options[@]}" >/dev/null
   make_user alice ops >/dev/null
   log_in alice >/dev/null
   write_ssh_config
