@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "agent/session/certificate_check.h"
-#include "agent/session/source_address.h"
 #include "agent/session/ssh_certificate.h"
 #include "agent/session/ssh_signature.h"
+#include "tunnel/networks.h"
 
 namespace {
 
@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 0: judge(rest); break;
     case 1: (void)cairn::agent::check_ssh_key(rest); break;
     case 2: (void)cairn::agent::verify_ssh_signature(rest.substr(0, half), rest.substr(half), "message"); break;
-    default: (void)cairn::agent::is_in_networks(rest.substr(0, half), rest.substr(half)); break;
+    default: (void)cairn::tunnel::is_in_networks(rest.substr(0, half), rest.substr(half)); break;
   }
   return 0;
 }
