@@ -19,7 +19,8 @@ is_still() { local was; was=$(moved); sleep 0.5; [[ $(moved) -eq $was && $was -g
 wait_for 60 "all to be stalled" is_still
 after=$(rss_kib)
 say "$stalled stalled clients: the proxy grew by $((after - before)) KiB"
-((after - before <= stalled * most_kib)) || die "more than $most_kib KiB each"
+# A sanitizer keeps what was freed for a while.
+[[ $CAIRN_BUILD == *asan* ]] || ((after - before <= stalled * most_kib)) || die "more than $most_kib KiB each"
 
 say "others do not notice"
 for _ in 1 2 3; do [[ $(timeout 20 ssh -F "$tmp/ssh_config" -l "$login" "$node_host" 'head -c 3000000 /dev/zero | wc -c') == 3000000 ]] || die "another session"; done

@@ -1,10 +1,10 @@
 # Many sessions: at once, one after another, and as channels of one connection. Nothing grows with them.
-# CAIRN_TEST_LONG=1: 200 at once and 1,000 in a row, in place of 40 and 60.
+# CAIRN_TEST_LONG=1: 200 at once and 1,000 in a row, in place of 30 and 30.
 source "$(dirname "$0")/lib.sh"
 make_cluster
 at_once=${CAIRN_TEST_LONG:+200}
 in_a_row=${CAIRN_TEST_LONG:+1000}
-at_once=${at_once:-40} in_a_row=${in_a_row:-60}
+at_once=${at_once:-30} in_a_row=${in_a_row:-30}
 
 descriptors() { ls "/proc/${daemon_pid[$1]}/fd" | wc -l; }
 tasks() { ls "/proc/${daemon_pid[$1]}/task" | wc -l; }
