@@ -82,12 +82,16 @@ void Service::reload() {
   Result<ProxyOptions> read = read_options_();
   if (!read) return log_.error("config.refused", kv_error(read.error()));
   // What a running proxy cannot change stays as it is.
-  const bool needs_restart = read->data_dir != options_.data_dir || read->name != options_.name ||
-                             tunnel::address_text(read->listen) != tunnel::address_text(options_.listen);
-  if (needs_restart) log_.warn("config.needs_restart", kv("options", "data_dir, listen_address, name"));
-  read->data_dir = options_.data_dir;
-  read->listen = options_.listen;
-  read->name = options_.name;
+  std::string unchanged;
+  const auto keep = [&](std::string_view key, auto ProxyOptions::* option) {
+    if ((*read).*option == options_.*option) return;
+    unchanged += (unchanged.empty() ? "" : ", ") + std::string(key);
+    (*read).*option = options_.*option;
+  };
+  keep("data_dir", &ProxyOptions::data_dir);
+  keep("listen_address", &ProxyOptions::listen);
+  keep("name", &ProxyOptions::name);
+  if (!unchanged.empty()) log_.warn("config.needs_restart", kv("options", unchanged));
   options_ = std::move(*read);
   log_.set_level(options_.log_level);
   door_->reconfigure(door_options());

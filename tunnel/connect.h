@@ -16,6 +16,8 @@ namespace cairn::tunnel {
 struct Address {
   std::string host;  // a name or an address, IPv6 without brackets
   uint16_t port = 0;
+
+  bool operator==(const Address&) const = default;
 };
 // "host:port", "[v6]:port", "host" with the default port. Fails with kInvalid.
 Result<Address> parse_address(std::string_view text, uint16_t default_port);

@@ -127,22 +127,20 @@ awaitable<void> Supervisor::watch_reload() {
 void Supervisor::reload() {
   Result<AgentOptions> read = read_options_();
   if (!read) return log_.error("config.refused", kv_error(read.error()));
-  const bool needs_restart =
-      read->data_dir != options_.data_dir || read->bpf_dir != options_.bpf_dir || read->name != options_.name ||
-      read->capture_tier != options_.capture_tier || read->require_capture != options_.require_capture ||
-      read->exec_ledger != options_.exec_ledger || read->upload_bytes_per_s != options_.upload_bytes_per_s;
-  if (needs_restart) {
-    log_.warn("config.needs_restart", kv("options",
-                                         "data_dir, bpf_dir, name, capture_tier, require_capture, "
-                                         "exec_ledger, upload_bytes_per_s"));
-  }
-  read->data_dir = options_.data_dir;
-  read->bpf_dir = options_.bpf_dir;
-  read->name = options_.name;
-  read->capture_tier = options_.capture_tier;
-  read->require_capture = options_.require_capture;
-  read->exec_ledger = options_.exec_ledger;
-  read->upload_bytes_per_s = options_.upload_bytes_per_s;
+  std::string unchanged;
+  const auto keep = [&](std::string_view key, auto AgentOptions::* option) {
+    if ((*read).*option == options_.*option) return;
+    unchanged += (unchanged.empty() ? "" : ", ") + std::string(key);
+    (*read).*option = options_.*option;
+  };
+  keep("data_dir", &AgentOptions::data_dir);
+  keep("bpf_dir", &AgentOptions::bpf_dir);
+  keep("name", &AgentOptions::name);
+  keep("capture_tier", &AgentOptions::capture_tier);
+  keep("require_capture", &AgentOptions::require_capture);
+  keep("exec_ledger", &AgentOptions::exec_ledger);
+  keep("upload_bytes_per_s", &AgentOptions::upload_bytes_per_s);
+  if (!unchanged.empty()) log_.warn("config.needs_restart", kv("options", unchanged));
   options_ = std::move(*read);
   log_.set_level(options_.level);
   proxies_.replace(options_.proxies);
@@ -159,7 +157,7 @@ awaitable<void> Supervisor::keep_ledger() {
 }
 
 awaitable<void> Supervisor::keep_metrics() {
-  while (!options_.metrics_file.empty()) {
+  for (;;) {
     co_await write_metrics();
     co_await sleep_for(kMetricsInterval);
   }

@@ -17,7 +17,7 @@ class ProxyChoice {
   const tunnel::Address& current() const { return proxies_[current_]; }
   // `proxy` led nowhere: the next one's turn, unless somebody else has said so already.
   void pass_over(const tunnel::Address& proxy) {
-    if (tunnel::address_text(proxy) == tunnel::address_text(current())) current_ = (current_ + 1) % proxies_.size();
+    if (proxy == current()) current_ = (current_ + 1) % proxies_.size();
   }
   void replace(std::vector<tunnel::Address> proxies) {
     proxies_ = std::move(proxies);

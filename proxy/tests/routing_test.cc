@@ -158,35 +158,37 @@ TEST_F(QuickDoor, HangsUpOnAClientThatSaysNothingAfterTheHandshake) {
   EXPECT_EQ(read(**client, 100), "");
 }
 
-class NarrowDoor : public ClusterOnLoopback {
+// Two strangers are as many as it takes.
+class CrowdedDoor : public ClusterOnLoopback {
  protected:
-  NarrowDoor() : ClusterOnLoopback({.auth = {}, .handshakes = {.at_once = 2, .at_once_per_address = 128}}) {}
+  explicit CrowdedDoor(DoorOptions options) : ClusterOnLoopback(std::move(options)) {}
+
+  void expect_the_third_is_closed(const std::string& reason) {
+    const auto first = std::move(run(tunnel::connect_bare(address(), soon())).value());
+    const auto second = std::move(run(tunnel::connect_bare(address(), soon())).value());
+    const auto third = std::move(run(tunnel::connect_bare(address(), soon())).value());
+    EXPECT_EQ(read(*third, 100), "");
+    first->close();
+    second->close();
+    // The two that left make room again.
+    EXPECT_TRUE(comes_to_say("cairn_proxy_refused_total{reason=\"" + reason + "\"}"));
+  }
 };
 
-TEST_F(NarrowDoor, ClosesHandshakesBeyondItsLimitAtOnce) {
-  const auto first = std::move(run(tunnel::connect_bare(address(), soon())).value());
-  const auto second = std::move(run(tunnel::connect_bare(address(), soon())).value());
-  const auto third = std::move(run(tunnel::connect_bare(address(), soon())).value());
-  EXPECT_EQ(read(*third, 100), "");
-  first->close();
-  second->close();
-  // The two that left make room again.
-  EXPECT_TRUE(comes_to_say("cairn_proxy_refused_total{reason=\"too_many_handshakes\"}"));
-}
-
-class DoorForCrowds : public ClusterOnLoopback {
+class NarrowDoor : public CrowdedDoor {
  protected:
-  DoorForCrowds() : ClusterOnLoopback({.auth = {}, .handshakes = {.at_once = 100, .at_once_per_address = 2}}) {}
+  NarrowDoor() : CrowdedDoor({.auth = {}, .handshakes = {.at_once = 2, .at_once_per_address = 128}}) {}
+};
+
+TEST_F(NarrowDoor, ClosesHandshakesBeyondItsLimitAtOnce) { expect_the_third_is_closed("too_many_handshakes"); }
+
+class DoorForCrowds : public CrowdedDoor {
+ protected:
+  DoorForCrowds() : CrowdedDoor({.auth = {}, .handshakes = {.at_once = 100, .at_once_per_address = 2}}) {}
 };
 
 TEST_F(DoorForCrowds, ClosesHandshakesBeyondWhatOneAddressMayHave) {
-  const auto first = std::move(run(tunnel::connect_bare(address(), soon())).value());
-  const auto second = std::move(run(tunnel::connect_bare(address(), soon())).value());
-  const auto third = std::move(run(tunnel::connect_bare(address(), soon())).value());
-  EXPECT_EQ(read(*third, 100), "");
-  first->close();
-  second->close();
-  EXPECT_TRUE(comes_to_say("cairn_proxy_refused_total{reason=\"too_many_of_address\"}"));
+  expect_the_third_is_closed("too_many_of_address");
 }
 
 TEST_F(DoorForCrowds, HasRoomForAnyNumberWhoHaveProvedWhoTheyAre) {

@@ -7,15 +7,7 @@ import ipaddress
 import struct
 import sys
 
-
-async def pipe(reader, writer):
-    try:
-        while block := await reader.read(65536):
-            writer.write(block)
-            await writer.drain()
-        writer.write_eof()
-    except OSError:
-        writer.close()
+from pipe import pipe
 
 
 def header(address, port):

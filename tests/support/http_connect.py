@@ -6,15 +6,7 @@ import asyncio
 import base64
 import sys
 
-
-async def pipe(reader, writer):
-    try:
-        while block := await reader.read(65536):
-            writer.write(block)
-            await writer.drain()
-        writer.write_eof()
-    except OSError:
-        writer.close()
+from pipe import pipe
 
 
 async def main(credentials):
