@@ -31,7 +31,7 @@ one = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
 one.sendall(sys.argv[3].encode()); one.shutdown(socket.SHUT_WR)
 got = b""
 while piece := one.recv(65536): got += piece
-print(got.decode())' "$@"; }
+sys.stdout.write(got.decode() + "\n")' "$@"; }
 
 say "-L: a port here is one of the node, and half-closed as TCP is"
 local_port=$(free_port)
