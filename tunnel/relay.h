@@ -9,8 +9,8 @@
 
 namespace cairn::tunnel {
 
-// Bytes that a relay holds per direction: what bounds its memory when one side stalls. One TLS record.
-constexpr size_t kRelayBufferBytes = 16 * 1024;
+// Bytes that a relay holds per direction: what, with the TLS buffers, bounds its memory when one side stalls.
+constexpr size_t kRelayBufferBytes = 32 * 1024;
 
 struct RelayTotals {
   uint64_t left_to_right = 0;  // bytes

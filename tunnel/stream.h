@@ -80,6 +80,8 @@ class Connection {
   int native_handle();
   // The socket, for somebody who goes on with it alone; the connection is spent. Of a bare connection only.
   Socket release_socket() { return std::move(std::get<Socket>(stream_)); }
+  // The same of a TLS connection, for who goes on without an event loop.
+  std::pair<UniqueFd, TlsEngine> take_apart() && { return std::move(std::get<TlsStream>(stream_)).take_apart(); }
 
  private:
   Socket& socket();

@@ -24,6 +24,14 @@ constexpr std::array<Name, 6> kNames = {{{Alpn::kAuth, "cairn-auth/1"},
                                          {Alpn::kSsh, "cairn-ssh/1"},
                                          {Alpn::kHttp, "http/1.1"}}};
 
+// All of TLS 1.3's that are in use. AES with the shorter key first: it costs a quarter less time, a session's bytes are
+// encrypted by SSH besides, and pass five ends of TLS.
+constexpr const char* kCipherSuites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
+// What one recv(2) may bring: two records instead of two calls for each. Held only while it holds something, and small
+// enough for jemalloc's thread caches: larger ones are given back to the kernel and taken again, time and again.
+constexpr size_t kReadAheadBytes = 32 * 1024;
+static_assert(kReadAheadBytes > 2 * (kTlsRecordBytes + 64));
+
 struct StackDeleter {  // sk_X509_free is a macro
   void operator()(STACK_OF(X509) * certificates) const noexcept { sk_X509_free(certificates); }
 };
@@ -72,6 +80,10 @@ std::shared_ptr<Setting> make_setting(asio::ssl::context::method method, Alpn al
   SSL_CTX* raw = setting->raw();
   SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION);
   SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_ciphersuites(raw, kCipherSuites);
+  SSL_CTX_set_read_ahead(raw, 1);
+  SSL_CTX_set_default_read_buffer_len(raw, kReadAheadBytes);
+  SSL_CTX_set_max_send_fragment(raw, kTlsRecordBytes);
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   // Certificates are checked afresh each time: no resumption.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);

@@ -15,6 +15,9 @@
 
 namespace cairn::tunnel {
 
+// Of plaintext that one TLS record carries at most, so that two of them fit into what is read at once.
+constexpr size_t kTlsRecordBytes = 16'000;
+
 // What a TLS connection is for, chosen by ALPN (RFC 7301): docs/protocol.md §1.
 enum class Alpn { kAuth, kEnroll, kTunnel, kDial, kSsh, kHttp };
 std::string_view alpn_name(Alpn alpn);  // "cairn-auth/1" …

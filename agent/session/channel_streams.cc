@@ -10,12 +10,14 @@
 
 #include "agent/session/pty.h"
 #include "agent/session/ssh_flow.h"
+#include "tunnel/tls.h"
 
 namespace cairn::agent {
 namespace {
 
-constexpr size_t kReadBytes = 32768;  // of recording.v1.TerminalOutput, and about what fits into an SSH packet
-constexpr int kReadsPerTurn = 8;      // so that one channel does not keep the others waiting
+// At once: what makes, with what SSH puts around it, two TLS records; clients take packets of 32 KiB.
+constexpr size_t kReadBytes = 2 * tunnel::kTlsRecordBytes - 64;
+constexpr int kReadsPerTurn = 8;  // so that one channel does not keep the others waiting
 
 bool is_no_error() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -35,12 +37,14 @@ void ChannelStreams::attach_pipes(UniqueFd input, UniqueFd output, UniqueFd erro
   errors_ = std::move(errors);
 }
 
-// Whether more of the program's output may be taken: the client's window is open, libssh and the disk keep up.
-bool ChannelStreams::may_read() const {
+// The client's window is open, and the disk keeps up.
+bool ChannelStreams::takes_output() const {
   const bool is_window_open = ssh_channel_window_size(channel_) > 0 || is_output_unwanted_;
-  return !is_client_gone_ && outgoing_.empty() && !is_write_pending(ssh_channel_get_session(channel_)) &&
-         is_window_open && host_->has_room();
+  return !is_client_gone_ && outgoing_.empty() && is_window_open && host_->has_room();
 }
+
+// Whether more of the program's output may be taken: libssh keeps up, too.
+bool ChannelStreams::may_read() const { return takes_output() && !is_write_pending(ssh_channel_get_session(channel_)); }
 
 // Callbacks have told of an end that serve() has not seen: libssh runs them inside calls for other channels, too.
 bool ChannelStreams::has_news() const {
@@ -102,20 +106,29 @@ void ChannelStreams::forget_output() {
 
 void ChannelStreams::pump_output(UniqueFd& from, recording::v1::Stream stream) {
   if (!from || !may_read()) return;
+  for (int reads = 0; reads < kReadsPerTurn && takes_output(); ++reads) {
+    if (!pass_on(from, stream) || !flush(channel_)) return;
+  }
+}
+
+// False: there is nothing more for now, or at all.
+bool ChannelStreams::pass_on(UniqueFd& from, recording::v1::Stream stream) {
   std::array<char, kReadBytes> buffer;
   const size_t window = ssh_channel_window_size(channel_);
   const size_t room = window == 0 ? buffer.size() : std::min(buffer.size(), window);
   const ssize_t got = ::read(from.get(), buffer.data(), room);
-  if (got < 0 && is_no_error() && !(is_terminal_ && is_program_over_ && errno != EINTR)) return;
+  if (got < 0 && is_no_error() && !(is_terminal_ && is_program_over_ && errno != EINTR)) return false;
   // A terminal ends with EIO once its last program has let go of it (pty(7) says nothing of it; tty_io.c does).
   if (got <= 0) {
     from.reset();
-    return tell_ends();
+    tell_ends();
+    return false;
   }
   record_output(stream, {buffer.data(), static_cast<size_t>(got)});
   outgoing_.assign(buffer.data(), static_cast<size_t>(got));
   is_outgoing_errors_ = stream == recording::v1::STREAM_STDERR;
   push();
+  return static_cast<size_t>(got) == room;
 }
 
 void ChannelStreams::record_output(recording::v1::Stream stream, std::string_view bytes) {

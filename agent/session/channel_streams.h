@@ -58,8 +58,10 @@ class ChannelStreams {
   void push();
   int offer(const std::string& bytes, bool is_errors);
   void forget_output();
+  bool takes_output() const;
   bool may_read() const;
   void pump_output(UniqueFd& from, recording::v1::Stream stream);
+  bool pass_on(UniqueFd& from, recording::v1::Stream stream);
   void record_output(recording::v1::Stream stream, std::string_view bytes);
   std::string_view keep(recording::v1::Stream stream, std::string_view bytes);
   void tell_not_kept(recording::v1::Stream stream, uint64_t bytes);

@@ -1,5 +1,6 @@
 #include "agent/session/node_link.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -9,7 +10,6 @@
 #include <boost/asio/use_future.hpp>
 
 #include "proto/tunnel.pb.h"
-#include "tunnel/relay.h"
 
 namespace cairn::agent {
 namespace {
@@ -32,53 +32,42 @@ NodeLink::~NodeLink() {
 // ---- the client
 
 Result<UniqueFd> NodeLink::dial_back(std::string dial_id, std::chrono::milliseconds lease) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return fail_errno("socketpair");
+  UniqueFd server_end(ends[0]);
+  local_.reset(ends[1]);
+  if (::fcntl(local_.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("socketpair");
   auto dialled = asio::co_spawn(loop_, dial(std::move(dial_id), after(lease)), asio::use_future);
-  return dialled.get();
+  Result<std::unique_ptr<tunnel::Pump>> client = dialled.get();
+  if (!client) return fail(client, "dial back");
+  client_ = std::move(*client);
+  return server_end;
 }
 
-awaitable<Result<UniqueFd>> NodeLink::dial(std::string dial_id, Deadline deadline) {
+awaitable<Result<std::unique_ptr<tunnel::Pump>>> NodeLink::dial(std::string dial_id, Deadline deadline) {
   is_auth_begun_ = true;
   asio::co_spawn(loop_, prepare_auth(), or_die());
   auto connecting = tunnel::connect(proxy_, me_, tunnel::Alpn::kDial, tunnel::Role::kProxy, deadline);
-  Result<std::unique_ptr<tunnel::Connection>> connected = co_await std::move(connecting);
-  if (!connected) co_return fail(connected, "dial back");
-  client_ = std::move(*connected);
-  auto joining = join(std::move(dial_id));
+  Result<std::unique_ptr<tunnel::Connection>> client = co_await std::move(connecting);
+  if (!client) co_return fail(client);
+  auto joining = join(client->get(), std::move(dial_id));
   const Result<void> joined = co_await within(deadline, std::move(joining));
-  if (!joined) co_return fail(joined, "dial back");
-
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) co_return fail_errno("socketpair");
-  UniqueFd server_end(ends[0]);
-  tunnel::UnixSocket socket(loop_, asio::local::stream_protocol(), ends[1]);
-  local_ = std::make_unique<tunnel::Connection>(std::move(socket));
-  is_relaying_ = true;
-  asio::co_spawn(loop_, relay(), or_die());
-  co_return std::move(server_end);
+  if (!joined) co_return fail(joined);
+  auto [socket, tls] = std::move(**client).take_apart();
+  co_return std::make_unique<tunnel::Pump>(std::move(socket), std::move(tls), local_.get(), local_.get());
 }
 
-awaitable<Result<void>> NodeLink::join(std::string dial_id) {
+awaitable<Result<void>> NodeLink::join(tunnel::Connection* client, std::string dial_id) {
   tunnel::v1::DialBack dial_back;
   dial_back.set_dial_id(std::move(dial_id));
-  auto writing = client_->write(dial_back);
+  auto writing = client->write(dial_back);
   const Result<void> written = co_await std::move(writing);
   if (!written) co_return fail(written);
-  auto reading = client_->read<tunnel::v1::DialJoined>(tunnel::kMaxControlFrameBytes);
+  auto reading = client->read<tunnel::v1::DialJoined>(tunnel::kMaxControlFrameBytes);
   const Result<std::optional<tunnel::v1::DialJoined>> joined = co_await std::move(reading);
   if (!joined) co_return fail(joined);
   if (!joined->has_value()) co_return fail(Errc::kClosed, "the proxy closed; the client has gone or the lease is over");
   co_return Result<void>();
-}
-
-awaitable<void> NodeLink::relay() {
-  const auto count = [](size_t) {};
-  auto relaying = tunnel::relay(client_.get(), local_.get(), count);
-  co_await std::move(relaying);
-  relay_ended_.set_value();
-}
-
-void NodeLink::finish(std::chrono::milliseconds limit) {
-  if (std::exchange(is_relaying_, false)) relay_ended_.get_future().wait_for(limit);
 }
 
 // ---- auth

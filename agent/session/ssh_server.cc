@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "agent/session/ssh_flow.h"
+#include "tunnel/tls_stream.h"
 
 namespace cairn::agent {
 namespace {
@@ -20,6 +21,8 @@ constexpr const char* kSignatureTypes =
 // The first word makes OpenSSH's client tell when its standard output is closed ("ssh node journalctl | head"); it does
 // not tell strangers, and then waits for ever, having thrown away what its window was waiting for.
 constexpr const char* kVersion = "OpenSSH_compatible_Cairn_" CAIRN_VERSION;
+
+constexpr int kReadsPerTurn = 16;  // of what the client sends, before the channels have their turn
 
 int to_ms(std::chrono::steady_clock::duration span) {
   return static_cast<int>(std::max<int64_t>(std::chrono::ceil<std::chrono::milliseconds>(span).count(), 0));
@@ -66,7 +69,8 @@ Result<void> SshServer::open(UniqueFd connection) {
 
 // ---- the connection's life
 
-Result<void> SshServer::run(UniqueFd connection) {
+Result<void> SshServer::run(UniqueFd connection, tunnel::Pump* carrier) {
+  carrier_ = carrier;
   started_ = last_heard_ = last_asked_ = std::chrono::steady_clock::now();
   if (Result<void> opened = open(std::move(connection)); !opened) return opened;
   if (Result<void> agreed = exchange_keys(); !agreed) return agreed;
@@ -108,11 +112,27 @@ Result<void> SshServer::exchange_keys() {
     if (outcome != SSH_AGAIN) return fail(Errc::kClosed, fmt::format("SSH key exchange: {}", ssh_get_error(session_)));
     if (is_grace_over()) return fail(Errc::kTimeout, "SSH key exchange: the client did not finish it in time");
     if (host_->end_reason()) return fail(Errc::kClosed, "the node ends");
-    waits_.clear();
-    waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending(session_) ? POLLOUT : 0)));
-    waits_.add(host_->wake_fd(), POLLIN);
+    carry();
+    prepare();
     waits_.wait(wait_ms());
+    carry();
   }
+}
+
+// Between the client and libssh's socket.
+void SshServer::carry() {
+  if (carrier_ != nullptr) carrier_->serve();
+}
+
+// What every turn waits for.
+void SshServer::prepare() {
+  waits_.clear();
+  session_slot_ =
+      waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending(session_) ? POLLOUT : 0)));
+  wake_slot_ = waits_.add(host_->wake_fd(), POLLIN);
+  if (carrier_ == nullptr) return;
+  for (const pollfd& wait : carrier_->waits()) waits_.add(wait.fd, wait.events);
+  if (carrier_->has_more()) waits_.wait_at_most(std::chrono::milliseconds(0));
 }
 
 int SshServer::wait_ms() const {
@@ -122,27 +142,30 @@ int SshServer::wait_ms() const {
 }
 
 void SshServer::turn() {
-  waits_.clear();
-  const PollSet::Slot session_slot =
-      waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending(session_) ? POLLOUT : 0)));
-  const PollSet::Slot wake_slot = waits_.add(host_->wake_fd(), POLLIN);
+  prepare();
   for (const auto& channel : channels_) channel->prepare(waits_);
   if (is_admitted_) forwards_->prepare(waits_);
   waits_.wait(wait_ms());
-  if (waits_.ready(wake_slot) != 0) {
+  carry();
+  if (waits_.ready(wake_slot_) != 0) {
     uint64_t count = 0;
     (void)!::read(host_->wake_fd(), &count, sizeof count);
   }
-  if ((waits_.ready(session_slot) & POLLIN) != 0) last_heard_ = std::chrono::steady_clock::now();
-  if (waits_.ready(session_slot) != 0) take_messages();
+  const bool has_come = tunnel::is_readable(ssh_get_fd(session_));
+  if (has_come) last_heard_ = std::chrono::steady_clock::now();
+  if (has_come || waits_.ready(session_slot_) != 0) take_messages();
   serve_channels();
   // Whatever is done with a channel may read more, and nothing else would tell of it.
   take_messages();
+  carry();
 }
 
-// Reads what has come, once at least. Its failure shows in ssh_is_connected().
+// Reads what has come, once at least: libssh takes 4 KiB at a time. Its failure shows in ssh_is_connected().
 void SshServer::take_messages() {
-  while (SshMessage message = SshMessage(ssh_message_get(session_))) handle(std::move(message));
+  for (int reads = 0; reads < kReadsPerTurn; ++reads) {
+    while (SshMessage message = SshMessage(ssh_message_get(session_))) handle(std::move(message));
+    if (ssh_is_connected(session_) == 0 || !tunnel::is_readable(ssh_get_fd(session_))) return;
+  }
 }
 
 void SshServer::serve_channels() {

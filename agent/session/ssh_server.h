@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "tunnel/pump.h"
 
 namespace cairn::agent {
 
@@ -50,8 +51,9 @@ class SshServer {
 
   // Until the connection has ended, for whatever reason; terminals are hung up then.
   //   connection  a connected stream socket
+  //   carrier     brings the client's bytes to its other end and back, in this thread's turns; null: somebody else does
   //   fails       the client never came in, and why. Once it has, every end is a good end.
-  Result<void> run(UniqueFd connection);
+  Result<void> run(UniqueFd connection, tunnel::Pump* carrier = nullptr);
 
   // After run(): the login processes that go on.
   std::vector<OpenLogin> take_logins() { return std::move(logins_); }
@@ -64,6 +66,8 @@ class SshServer {
   void serve_client();
   void hang_up();
   void turn();
+  void carry();
+  void prepare();
   void serve_channels();
   void say_goodbye(const std::string& reason);
   void tell_of_hold();
@@ -104,7 +108,10 @@ class SshServer {
   bool is_hold_told_ = false;
   std::vector<OpenLogin> logins_;  // of the channels that hang_up() ended
 
+  tunnel::Pump* carrier_ = nullptr;
   PollSet waits_;
+  PollSet::Slot session_slot_ = PollSet::kNone;
+  PollSet::Slot wake_slot_ = PollSet::kNone;
   Instant started_;
   Instant last_heard_;
   Instant last_asked_;

@@ -127,9 +127,9 @@ Result<void> serve(const v1::WorkerStart& start, const Log& log) {
   SshServerOptions server_options;
   server_options.host_key = std::filesystem::path(start.data_dir()) / kHostKeyName;
   SshServer server(std::move(server_options), session.get(), log);
-  const Result<void> served = server.run(std::move(*connection));
+  const Result<void> served = server.run(std::move(*connection), &link.client());
   if (!served) log.warn("session.refused", kv("client", start.client_address()), kv_error(served.error()));
-  link.finish(kFarewellLimit);
+  link.client().finish(kFarewellLimit);
   if (!served) report(session->refusal(served.error()), link, log);
   return session->finish(server.take_logins());
 }

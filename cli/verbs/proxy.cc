@@ -91,9 +91,8 @@ Result<int> proxy_ssh(const Context& context, const std::string& host) {
   if (!response) return fail(response);
   if (response->outcome() != SshResponse::OUTCOME_OK) return tl::make_unexpected(refusal(context, node, *response));
 
-  const auto pipe = BytePipe::open(loop, std::move(*connection), STDIN_FILENO, STDOUT_FILENO);
-  if (!pipe) return fail(pipe);
-  if (const Result<void> ended = (*pipe)->run(); !ended) return fail(ended, "connection to " + node);
+  const Result<void> ended = pipe_bytes(std::move(*connection), STDIN_FILENO, STDOUT_FILENO);
+  if (!ended) return fail(ended, "connection to " + node);
   return kExitOk;
 }
 
