@@ -1,8 +1,10 @@
 #pragma once
 
-#include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/async.h"
 #include "base/result.h"
@@ -11,12 +13,12 @@
 
 namespace cairn::proxy {
 
-constexpr std::chrono::milliseconds kPingInterval{5'000};
-constexpr int kSilentIntervals = 3;        // a peer without a frame for so many is dead
+constexpr std::chrono::milliseconds kPingInterval{8'000};
 constexpr size_t kMaxQueuedFrames = 4096;  // an agent that does not read is cut off
 
 // The control connection of one agent, on the proxy's side. Shared by the coroutine that serves it and the registry
-// through which clients find it: whichever lets go last ends it.
+// through which clients find it: whichever lets go last ends it. Thousands of them are idle at once, hence one
+// coroutine each, which reads; a timer pings, and who has something to write is there while it writes.
 class ControlChannel : public std::enable_shared_from_this<ControlChannel> {
  public:
   explicit ControlChannel(std::unique_ptr<tunnel::Connection> connection);
@@ -34,14 +36,23 @@ class ControlChannel : public std::enable_shared_from_this<ControlChannel> {
 
  private:
   awaitable<Result<void>> greet();
-  awaitable<Result<void>> read_until_silent(OnRefused on_refused);
-  awaitable<Result<void>> write_queue();
   awaitable<Result<tunnel::v1::FromAgent>> receive();
+  awaitable<Error> listen(OnRefused on_refused);
+  void await_ping();
+  void ping();
   Result<void> push(const tunnel::v1::FromProxy& message);
+  void start_writing();
+  static awaitable<void> write_queue(std::shared_ptr<ControlChannel> channel);
+  void end(Error why);
 
   std::unique_ptr<tunnel::Connection> connection_;
-  std::deque<std::string> queue_;
-  std::unique_ptr<Doorbell> bell_;  // something is queued
+  std::vector<std::string> queue_;             // frames; where nothing is queued it holds no memory
+  std::unique_ptr<asio::steady_timer> timer_;  // since the greeting
+  Deadline last_heard_;
+  Deadline next_ping_;
+  uint64_t nonce_ = 0;
+  bool is_writing_ = false;
+  std::optional<Error> end_;  // why we closed it
 };
 
 }  // namespace cairn::proxy

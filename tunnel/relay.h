@@ -19,7 +19,8 @@ struct RelayTotals {
 
 // Carries bytes both ways between two connections. When one side has finished writing, the other is told so, and its
 // answer still gets through; a side that then says nothing for `silence_limit` is given up. Returns when both
-// directions have ended; both connections are closed then. They must live until it returns.
+// directions have ended; both connections are closed then. They must live until it returns. It cannot be cancelled:
+// closing the connections ends it.
 //   count  hears of every piece that was passed on
 awaitable<RelayTotals> relay(Connection* left, Connection* right, std::function<void(size_t bytes)> count,
                              std::chrono::milliseconds silence_limit = std::chrono::seconds(60));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "tunnel/liveness.h"
 #include "tunnel/tls.h"
 
 namespace cairn::agent {
@@ -11,7 +12,6 @@ namespace {
 
 constexpr size_t kDialIdBytes = 16;
 constexpr uint32_t kMaxLeaseMs = 60'000;
-constexpr int kIntervalsUntilDead = 3;
 
 // What a proxy asks for, kept within reason.
 std::chrono::milliseconds ping_interval(const tunnel::v1::Welcome& welcome) {
@@ -58,7 +58,7 @@ awaitable<Error> ControlConnection::hold() {
   Result<tunnel::v1::FromProxy> first = co_await receive(times_.connect_limit);
   if (!first) co_return first.error();
   if (!first->has_welcome()) co_return Error{Errc::kInvalid, "the proxy did not begin with Welcome"};
-  const std::chrono::milliseconds dead_after = ping_interval(first->welcome()) * kIntervalsUntilDead;
+  const std::chrono::milliseconds dead_after = tunnel::silence_limit(ping_interval(first->welcome()));
   backoff_.reset();
   is_up_ = true;
   last_error_.clear();

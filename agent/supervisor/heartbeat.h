@@ -14,7 +14,7 @@ namespace cairn::agent {
 class Heartbeat {
  public:
   using Describe = std::function<auth::v1::HeartbeatRequest()>;
-  static constexpr std::chrono::milliseconds kInterval{10'000};
+  static constexpr std::chrono::milliseconds kInterval{20'000};
 
   // `auth` outlives it and serves nobody else.
   Heartbeat(AuthCaller* auth, Describe describe, std::chrono::milliseconds interval, Log log);

@@ -63,7 +63,10 @@ class Store {
   // Of this UUID or this name, both types. Names need not be unique.
   virtual Result<std::vector<HostRecord>> hosts_called(const std::string& id_or_name) = 0;
   virtual Result<std::vector<HostRecord>> list_hosts(HostType type) = 0;  // by name
-  // Not synced to disk by itself: what a crash loses is repeated within seconds.
+  // Whether there is such a host, for who asks often; fails with kNotFound.
+  virtual Result<HostType> type_of_host(const std::string& id) = 0;
+  // Seen at once by whoever reads hosts, and kept within a second or two: many are written together. What a crash loses
+  // is repeated within seconds.
   virtual Result<void> heartbeat(const std::string& id, const v1::HeartbeatRequest& beat, int64_t now_wall_s) = 0;
   // Its live sessions end as "interrupted": nothing more of them can arrive.
   virtual Result<void> delete_host(const std::string& id, int64_t now_wall_s, const Events& events) = 0;

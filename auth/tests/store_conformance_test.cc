@@ -198,13 +198,16 @@ TEST_P(StoreConformance, LetsTheTokensLabelsWin) {
   beat.set_kernel("6.18");
   beat.set_capture_tier("B");
   beat.add_hooks("on_exec");
-  ASSERT_TRUE(store_->heartbeat(joined.node.id(), beat, 77));
+  ASSERT_TRUE(store_->heartbeat(joined.node.id(), beat, 76));
+  ASSERT_TRUE(store_->heartbeat(joined.node.id(), beat, 77));  // many are written together
   const v1::Node node = store_->find_host(joined.node.id())->node;
   EXPECT_EQ(node.labels().at("env"), "prod");
   EXPECT_EQ(node.labels().at("rack"), "8");
   EXPECT_EQ(node.version(), "0.2.0");
   EXPECT_EQ(node.last_seen_wall_s(), 77);
   EXPECT_THAT(node.hooks(), ElementsAre("on_exec"));
+  EXPECT_EQ(store_->type_of_host(joined.node.id()).value(), HostType::kNode);
+  EXPECT_EQ(store_->type_of_host("nobody").error().code, Errc::kNotFound);
 }
 
 TEST_P(StoreConformance, CountsTheUsesOfATokenAmongManyAtOnce) {
