@@ -39,12 +39,9 @@ struct Pipe {
   UniqueFd writing;
 };
 
-constexpr int kPipeBytes = 256 << 10;  // a program that writes much waits less often for its turn
-
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("pipe2");
-  ::fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);  // where the kernel refuses, it stays at 64 KiB
   return Pipe{.reading = UniqueFd(ends[0]), .writing = UniqueFd(ends[1])};
 }
 

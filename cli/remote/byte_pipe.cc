@@ -16,8 +16,6 @@
 namespace cairn::cli {
 namespace {
 
-constexpr int kPipeBytes = 256 << 10;  // ssh and we wait less often for each other
-
 // A descriptor for the same thing that does not wait; files never do.
 Result<UniqueFd> unblocked(int fd, int access) {
   struct stat status{};
@@ -25,7 +23,6 @@ Result<UniqueFd> unblocked(int fd, int access) {
   if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
     const std::string path = fmt::format("/proc/self/fd/{}", fd);
     UniqueFd again(::open(path.c_str(), access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    ::fcntl(again.get(), F_SETPIPE_SZ, kPipeBytes);  // fails on terminals, and where the kernel refuses
     if (again) return again;
   }
   UniqueFd same(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
