@@ -1,5 +1,5 @@
-// Many agents in one process, as a proxy and auth see them: the agent's own control connection, link to auth and
-// heartbeat, each with a node's identity that it got by joining. No capture, no sessions: a Dial is refused.
+// Many agents in one process, as a proxy and auth see them: the agent's own control connection and heartbeats to auth,
+// each with a node's identity that it got by joining. No capture, no sessions: a Dial is refused.
 //
 //   agent_crowd PORT ADDRESSES CA_PIN TOKEN SSH_HOST_KEY
 //
@@ -14,6 +14,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ namespace {
 
 constexpr size_t kJoinsAtOnce = 32;
 constexpr std::chrono::seconds kJoinLimit{60};
+constexpr std::chrono::milliseconds kMs{1};
 
 [[noreturn]] void die(const std::string& why) {
   std::cerr << "agent_crowd: " << why << "\n";
@@ -60,20 +62,34 @@ class IdleAgent {
   IdleAgent(const tunnel::Address& proxy, std::shared_ptr<const tunnel::Identity> me)
       : me_(std::move(me)),
         proxies_({proxy}),
-        link_(&proxies_, [this] { return me_; }),
         control_(
             proxy, [this] { return me_; }, [](tunnel::v1::Dial) { return refuse(); }, [] {}, {}, log()),
-        heartbeat_(&link_, [] { return describe(); }, agent::Heartbeat::kInterval, log()) {}
+        heartbeat_([this](auth::v1::Request request,
+                          std::chrono::milliseconds limit) { return ask(std::move(request), limit); },
+                   [] { return describe(); }, agent::Heartbeat::kInterval, log()) {}
 
   awaitable<void> run() {
     using namespace asio::experimental::awaitable_operators;
-    co_await (control_.run() && heartbeat_.run());
+    co_await heartbeat_.beat();
+    co_await (control_.run() && keep_beating());
   }
   bool is_up() const { return control_.is_up(); }
 
  private:
+  // As if it had run for long: the first interval is a part of one.
+  awaitable<void> keep_beating() {
+    static std::mt19937 random{1};
+    co_await sleep_for(std::uniform_int_distribution<int64_t>(0, agent::Heartbeat::kInterval.count())(random) * kMs);
+    co_await heartbeat_.beat();
+    co_await heartbeat_.run();
+  }
+
   static Log log() { return Log("agent-crowd", LogLevel::kError); }
   static awaitable<Result<void>> refuse() { co_return fail(Errc::kUnavailable, "a simulated agent"); }
+  awaitable<Result<auth::v1::Response>> ask(auth::v1::Request request, std::chrono::milliseconds limit) {
+    agent::AuthLink link(&proxies_, [this] { return me_; });
+    co_return co_await link.call(std::move(request), limit);
+  }
   static auth::v1::HeartbeatRequest describe() {
     auth::v1::HeartbeatRequest beat;
     beat.set_version(CAIRN_VERSION);
@@ -84,7 +100,6 @@ class IdleAgent {
 
   std::shared_ptr<const tunnel::Identity> me_;
   agent::ProxyChoice proxies_;
-  agent::AuthLink link_;
   agent::ControlConnection control_;
   agent::Heartbeat heartbeat_;
 };

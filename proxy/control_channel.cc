@@ -8,11 +8,6 @@
 #include "tunnel/liveness.h"
 
 namespace cairn::proxy {
-namespace {
-
-constexpr std::chrono::milliseconds kSilenceLimit = tunnel::silence_limit(kPingInterval);
-
-}  // namespace
 
 ControlChannel::ControlChannel(std::unique_ptr<tunnel::Connection> connection) : connection_(std::move(connection)) {}
 
@@ -21,7 +16,7 @@ awaitable<Error> ControlChannel::serve(OnRefused on_refused) {
   if (Result<void> greeted = co_await greet(); !greeted) co_return greeted.error();
   timer_ = std::make_unique<asio::steady_timer>(co_await asio::this_coro::executor);
   last_heard_ = std::chrono::steady_clock::now();
-  next_ping_ = last_heard_ + kPingInterval;
+  next_ping_ = last_heard_ + ping_interval_;
   await_ping();
   start_writing();  // a Dial may have been queued meanwhile
   Error why = co_await listen(std::move(on_refused));
@@ -32,12 +27,14 @@ awaitable<Error> ControlChannel::serve(OnRefused on_refused) {
 
 awaitable<Result<void>> ControlChannel::greet() {
   auto receiving = receive();
-  Result<tunnel::v1::FromAgent> first = co_await within(after(kSilenceLimit), std::move(receiving));
+  Result<tunnel::v1::FromAgent> first =
+      co_await within(after(tunnel::silence_limit(kPingInterval)), std::move(receiving));
   if (!first) co_return fail(first);
   if (!first->has_hello()) co_return fail(Errc::kInvalid, "the first frame is no Hello");
+  if (first->hello().local_address() == connection_->far_end()) ping_interval_ = kDirectPingInterval;
   tunnel::v1::FromProxy message;
   message.mutable_welcome()->set_version(CAIRN_VERSION);
-  message.mutable_welcome()->set_ping_interval_ms(static_cast<uint32_t>(kPingInterval.count()));
+  message.mutable_welcome()->set_ping_interval_ms(static_cast<uint32_t>(ping_interval_.count()));
   auto writing = connection_->write(message);
   Result<void> written = co_await within(after(kPingInterval), std::move(writing));
   co_return written;
@@ -70,7 +67,7 @@ awaitable<Error> ControlChannel::listen(OnRefused on_refused) {
 // ---- whether it is there
 
 void ControlChannel::await_ping() {
-  timer_->expires_at(std::min(next_ping_, last_heard_ + kSilenceLimit));
+  timer_->expires_at(std::min(next_ping_, last_heard_ + tunnel::silence_limit(ping_interval_)));
   timer_->async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const std::shared_ptr<ControlChannel> channel = weak.lock();
     if (!error && channel && !channel->end_) channel->ping();
@@ -79,12 +76,12 @@ void ControlChannel::await_ping() {
 
 void ControlChannel::ping() {
   const Deadline now = std::chrono::steady_clock::now();
-  if (now >= last_heard_ + kSilenceLimit) {
+  if (now >= last_heard_ + tunnel::silence_limit(ping_interval_)) {
     const auto silent_s = std::chrono::floor<std::chrono::seconds>(now - last_heard_).count();
     return end({Errc::kTimeout, fmt::format("control connection: nothing heard for {} s", silent_s)});
   }
   if (now >= next_ping_) {
-    next_ping_ = now + kPingInterval;
+    next_ping_ = now + ping_interval_;
     tunnel::v1::FromProxy message;
     message.mutable_ping()->set_nonce(++nonce_);
     if (Result<void> pushed = push(message); !pushed) return end(pushed.error());

@@ -13,7 +13,10 @@
 
 namespace cairn::proxy {
 
+// Where nobody stands between, TCP's keep-alive (tune() in tunnel/stream.h) is answered by the agent's own host and
+// tells of a dead one within 15 s; pings are then for an agent that hangs. Elsewhere they must do both.
 constexpr std::chrono::milliseconds kPingInterval{8'000};
+constexpr std::chrono::milliseconds kDirectPingInterval{24'000};
 constexpr size_t kMaxQueuedFrames = 4096;  // an agent that does not read is cut off
 
 // The control connection of one agent, on the proxy's side. Shared by the coroutine that serves it and the registry
@@ -52,6 +55,7 @@ class ControlChannel : public std::enable_shared_from_this<ControlChannel> {
   Deadline next_ping_;
   uint64_t nonce_ = 0;
   bool is_writing_ = false;
+  std::chrono::milliseconds ping_interval_ = kPingInterval;
   std::optional<Error> end_;  // why we closed it
 };
 

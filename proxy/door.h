@@ -42,6 +42,7 @@ class Door : public std::enable_shared_from_this<Door> {
   // has ended, or at `limit`: how many are left then.
   awaitable<size_t> drain(std::chrono::milliseconds limit);
   std::string address() const { return listener_.address(); }
+  AgentRegistry& agents() { return agents_; }
 
  private:
   class Session;

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "tunnel/auth_client.h"
-
 namespace cairn::proxy {
 namespace {
 
@@ -71,9 +69,13 @@ awaitable<Result<void>> Membership::join() {
   co_return Result<void>();
 }
 
-awaitable<Result<tunnel::Identity>> Membership::renew() {
+awaitable<Result<std::unique_ptr<tunnel::AuthClient>>> Membership::connect_to_auth() {
   auto connecting = tunnel::AuthClient::connect(options_->auth, identity_, after(times_.answer_limit));
-  Result<std::unique_ptr<tunnel::AuthClient>> client = co_await std::move(connecting);
+  co_return co_await std::move(connecting);
+}
+
+awaitable<Result<tunnel::Identity>> Membership::renew() {
+  Result<std::unique_ptr<tunnel::AuthClient>> client = co_await connect_to_auth();
   if (!client) co_return fail(client);
   Result<tunnel::KeyPair> key = tunnel::generate_tls_key();
   if (!key) co_return fail(key);

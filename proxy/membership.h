@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "proxy/proxy_options.h"
+#include "tunnel/auth_client.h"
 #include "tunnel/identity.h"
 
 namespace cairn::proxy {
@@ -34,6 +35,8 @@ class Membership {
   awaitable<void> keep_valid(std::function<void(std::shared_ptr<const tunnel::Identity>)> changed);
 
   const std::shared_ptr<const tunnel::Identity>& identity() const { return identity_; }
+  // A conversation with auth, as this proxy.
+  awaitable<Result<std::unique_ptr<tunnel::AuthClient>>> connect_to_auth();
 
  private:
   awaitable<Result<void>> join();

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "proxy/presence.h"
 
 namespace cairn::proxy {
 
@@ -51,7 +52,9 @@ awaitable<Result<void>> Service::serve() {
         if (Result<void> presented = door_->present(std::move(renewed)); !presented)
           log_.error("certificate.unusable", kv_error(presented.error()));
       };
-  co_await (membership_->keep_valid(std::move(changed)) && watch_reload() && manager_->feed_watchdog());
+  Presence presence(executor, &door_->agents(), [this] { return membership_->connect_to_auth(); }, log_);
+  co_await (membership_->keep_valid(std::move(changed)) && presence.run() && watch_reload() &&
+            manager_->feed_watchdog());
   co_return Result<void>();
 }
 

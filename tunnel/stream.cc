@@ -40,18 +40,21 @@ awaitable<Result<void>> say_goodbye(Connection* connection) {
   co_return co_await drain(connection);
 }
 
+std::string text_of(const Socket::endpoint_type& end) {
+  const sockaddr* raw = end.data();
+  asio::ip::tcp::endpoint endpoint;
+  if ((raw->sa_family != AF_INET && raw->sa_family != AF_INET6) || end.size() > endpoint.capacity()) return "unix";
+  std::memcpy(endpoint.data(), raw, end.size());
+  endpoint.resize(end.size());
+  return endpoint_text(endpoint.address(), endpoint.port());
+}
+
 }  // namespace
 
 std::string remote_address_of(const Socket& socket) {
   boost::system::error_code error;
   const auto remote = socket.remote_endpoint(error);
-  if (error) return "unknown";
-  const sockaddr* raw = remote.data();
-  asio::ip::tcp::endpoint endpoint;
-  if ((raw->sa_family != AF_INET && raw->sa_family != AF_INET6) || remote.size() > endpoint.capacity()) return "unix";
-  std::memcpy(endpoint.data(), raw, remote.size());
-  endpoint.resize(remote.size());
-  return endpoint_text(endpoint.address(), endpoint.port());
+  return error ? "unknown" : text_of(remote);
 }
 
 void tune(Socket& socket) {
@@ -84,7 +87,15 @@ const Socket& Connection::socket() const {
   return std::get<Socket>(stream_);
 }
 
-std::string Connection::remote_address() const { return source_.empty() ? remote_address_of(socket()) : source_; }
+std::string Connection::remote_address() const { return source_.empty() ? far_end() : source_; }
+
+std::string Connection::far_end() const { return remote_address_of(socket()); }
+
+std::string Connection::local_end() const {
+  boost::system::error_code error;
+  const auto local = socket().local_endpoint(error);
+  return error ? "unknown" : text_of(local);
+}
 
 awaitable<Result<std::optional<std::string>>> Connection::read_frame(size_t limit_bytes) {
   std::array<unsigned char, 4> prefix{};

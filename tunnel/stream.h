@@ -42,6 +42,9 @@ class Connection {
   // "ip:port" of the other end, or "unix"; behind a load balancer the client's, as the balancer said it.
   std::string remote_address() const;
   void came_from(std::string address) { source_ = std::move(address); }
+  // The ends of the socket itself, likewise written. Where the two sides see different ones somebody stands between.
+  std::string local_end() const;
+  std::string far_end() const;
 
   // One message, or nullopt when the peer closed between two frames.
   // Fails with kTooLarge before allocating, kTruncated when the peer closed inside a frame, kInvalid when it is no such
@@ -93,7 +96,7 @@ class Connection {
   std::string source_;  // empty: whoever is at the socket's other end
 };
 
-// "1.2.3.4:5", "[v6]:5", "unix".
+// "1.2.3.4:5", "[v6]:5", "unix"; "unknown" when it is connected no more.
 std::string remote_address_of(const Socket& socket);
 // For every socket between two of our programs: no Nagle, a dead peer is noticed within 20 seconds, whether or not
 // there is something to send.

@@ -53,6 +53,7 @@ awaitable<Error> ControlConnection::hold() {
 
   tunnel::v1::FromAgent hello;
   hello.mutable_hello()->set_version(CAIRN_VERSION);
+  hello.mutable_hello()->set_local_address(connection_->local_end());
   const Result<void> sent = co_await send(std::move(hello));
   if (!sent) co_return sent.error();
   Result<tunnel::v1::FromProxy> first = co_await receive(times_.connect_limit);

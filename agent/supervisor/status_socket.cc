@@ -24,7 +24,8 @@ namespace {
 
 using Local = asio::local::stream_protocol;
 
-constexpr std::chrono::seconds kLimit{5};
+constexpr std::chrono::seconds kAnswerLimit{12};  // the agent asks auth first
+constexpr std::chrono::seconds kWriteLimit{5};
 
 awaitable<Result<std::optional<v1::AgentStatus>>> read_status(tunnel::Connection* connection) {
   co_return co_await connection->read<v1::AgentStatus>(tunnel::kMaxControlFrameBytes);
@@ -83,7 +84,7 @@ int print_status(const std::filesystem::path& socket, bool is_json) {
 
 }  // namespace
 
-awaitable<Result<void>> serve_status(std::filesystem::path path, std::function<v1::AgentStatus()> describe) {
+awaitable<Result<void>> serve_status(std::filesystem::path path, std::function<awaitable<v1::AgentStatus>()> describe) {
   auto executor = co_await asio::this_coro::executor;
   std::error_code ignored;
   std::filesystem::remove(path, ignored);  // of an agent that was killed; the data directory's lock says that none runs
@@ -104,8 +105,8 @@ awaitable<Result<void>> serve_status(std::filesystem::path path, std::function<v
       continue;
     }
     tunnel::Connection connection(std::move(socket));
-    auto writing = connection.write(describe());
-    static_cast<void>(co_await within(after(kLimit), std::move(writing)));
+    auto writing = connection.write(co_await describe());
+    static_cast<void>(co_await within(after(kWriteLimit), std::move(writing)));
   }
 }
 
@@ -116,7 +117,7 @@ awaitable<Result<v1::AgentStatus>> ask_status(std::filesystem::path path) {
     co_return fail(Errc::kUnavailable, fmt::format("no agent answers at {}: {}", path.string(), error.message()));
   tunnel::Connection connection(std::move(socket));
   auto reading = read_status(&connection);
-  Result<std::optional<v1::AgentStatus>> read = co_await within(after(kLimit), std::move(reading));
+  Result<std::optional<v1::AgentStatus>> read = co_await within(after(kAnswerLimit), std::move(reading));
   if (!read) co_return fail(read, path.string());
   std::optional<v1::AgentStatus>& status = *read;
   if (!status) co_return fail(Errc::kUnavailable, fmt::format("{}: closed without an answer", path.string()));

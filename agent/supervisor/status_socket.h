@@ -15,7 +15,7 @@ constexpr const char* kStatusSocket = "status.sock";  // in the data directory
 
 // Answers until cancelled.
 //   fails  an errno: the socket cannot be made
-awaitable<Result<void>> serve_status(std::filesystem::path path, std::function<v1::AgentStatus()> describe);
+awaitable<Result<void>> serve_status(std::filesystem::path path, std::function<awaitable<v1::AgentStatus>()> describe);
 
 // What the agent with this data directory says.
 //   fails  kUnavailable: none runs there

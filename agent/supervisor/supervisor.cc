@@ -108,7 +108,8 @@ awaitable<void> Supervisor::announce_and_listen() {
 }
 
 awaitable<void> Supervisor::keep_status() {
-  const Result<void> served = co_await serve_status(options_.data_dir / kStatusSocket, [this] { return status(); });
+  const Result<void> served =
+      co_await serve_status(options_.data_dir / kStatusSocket, [this] { return current_status(); });
   co_await end_if_cancelled();
   if (!served) log_.warn("status.untold", kv_error(served.error()));
 }
@@ -120,6 +121,7 @@ awaitable<void> Supervisor::watch_reload() {
     manager_->reloading();
     reload();
     manager_->ready("serving");
+    co_await heartbeat_->beat();  // labels may be others
   }
 }
 
@@ -260,14 +262,16 @@ KernelSessions Supervisor::kernel_sessions() {
 void Supervisor::start_parts() {
   const auto who_am_i = [this] { return identity_->current(); };
   upload_link_ = std::make_unique<AuthLink>(&proxies_, who_am_i);
-  heartbeat_link_ = std::make_unique<AuthLink>(&proxies_, who_am_i);
   // The data directory stands on the command line for whoever looks at ps(1); what counts is the start frame.
   std::vector<std::string> worker{"/proc/self/exe", "worker", options_.data_dir.string()};
   workers_ = std::make_unique<WorkerLauncher>(executor_, std::move(worker), log_);
   uploader_ = std::make_unique<Uploader>(executor_, spool_, upload_link_.get(), kernel_sessions(), &disk_, clock_,
                                          UploadTimes{}, UploadLimits{.bytes_per_s = options_.upload_bytes_per_s}, log_);
-  heartbeat_ =
-      std::make_unique<Heartbeat>(heartbeat_link_.get(), [this] { return describe(); }, Heartbeat::kInterval, log_);
+  heartbeat_ = std::make_unique<Heartbeat>(
+      [this](auth::v1::Request request, std::chrono::milliseconds limit) {
+        return ask_auth_once(std::move(request), limit);
+      },
+      [this] { return describe(); }, Heartbeat::kInterval, log_);
   if (capture_) {
     canary_ = std::make_unique<CanaryWatch>(
         &*capture_, options_.bpf_dir, [this] { return sessions() > 0; },
@@ -350,6 +354,12 @@ auth::v1::HeartbeatRequest Supervisor::describe() const {
   beat.set_spool_bytes(uploader_->status().bytes);
   beat.set_live_sessions(uploader_->status().live_sessions);
   return beat;
+}
+
+// Whether auth hears this node is asked anew.
+awaitable<agent::v1::AgentStatus> Supervisor::current_status() {
+  co_await heartbeat_->beat();
+  co_return status();
 }
 
 agent::v1::AgentStatus Supervisor::status() const {

@@ -75,6 +75,7 @@ class Supervisor {
   awaitable<Result<void>> on_dial(tunnel::v1::Dial dial, tunnel::Address proxy);
   awaitable<Result<auth::v1::Response>> ask_auth_once(auth::v1::Request request, std::chrono::milliseconds limit);
   auth::v1::HeartbeatRequest describe() const;
+  awaitable<agent::v1::AgentStatus> current_status();
   agent::v1::AgentStatus status() const;
   void on_up(const tunnel::Address& proxy);
   void clean_up_kernel();
@@ -95,7 +96,6 @@ class Supervisor {
   std::optional<CaptureHost> capture_;  // none: the kernel refused, capture_error_ says why
   std::string capture_error_;
   std::unique_ptr<AuthLink> upload_link_;
-  std::unique_ptr<AuthLink> heartbeat_link_;
   std::unique_ptr<AuthLink> ledger_link_;
   std::unique_ptr<WorkerLauncher> workers_;
   std::unique_ptr<Uploader> uploader_;

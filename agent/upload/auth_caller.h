@@ -8,7 +8,7 @@
 
 namespace cairn::agent {
 
-// Whom the uploader and the heartbeats speak to: auth, over a connection that is made anew when it is lost. One call at
+// Whom the uploader speaks to: auth, over a connection that is made anew when it is lost. One call at
 // a time.
 class AuthCaller {
  public:

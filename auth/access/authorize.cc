@@ -88,6 +88,7 @@ struct ByRoles {
   }
 
   Result<Grant> operator()(const ServeSessions&) const { return fail(Errc::kDenied, "only nodes may do this"); }
+  Result<Grant> operator()(const ReportPresence&) const { return fail(Errc::kDenied, "only proxies may do this"); }
   Result<Grant> operator()(const RenewCertificate&) const {
     return fail(Errc::kDenied, "only nodes and proxies renew; people run \"cairn login\"");
   }
@@ -108,13 +109,16 @@ Result<Grant> authorize_node(const Subject& subject, const Action& action) {
 
 Result<Grant> authorize_proxy(const Subject& subject, const Action& action) {
   // A proxy says to people whether a node is unknown or offline, hence it may see them all.
-  if (std::holds_alternative<RenewCertificate>(action) || std::holds_alternative<SeeNode>(action)) return Grant();
+  if (std::holds_alternative<RenewCertificate>(action) || std::holds_alternative<SeeNode>(action) ||
+      std::holds_alternative<ReportPresence>(action))
+    return Grant();
   return fail(Errc::kDenied, fmt::format("{} may not do this; it takes a person or a node", subject.text()));
 }
 
 Result<Grant> authorize_root(const Action& action) {
   if (std::holds_alternative<ServeSessions>(action) || std::holds_alternative<RenewCertificate>(action))
     return fail(Errc::kDenied, "only a node may do this, over its own connection");
+  if (std::holds_alternative<ReportPresence>(action)) return fail(Errc::kDenied, "only proxies may do this");
   if (std::holds_alternative<ChangeOwnPassword>(action))
     return fail(Errc::kInvalid, "root on the auth host has no password in the cluster; name the user");
   if (std::holds_alternative<StartSession>(action))

@@ -44,12 +44,13 @@ struct SeeNode {
 struct SeeSession {  // its row and its recording
   std::string user;  // whose it is
 };
-struct ServeSessions {};  // heartbeats, sessions, uploads, events
+struct ServeSessions {};   // heartbeats, sessions, uploads, events
+struct ReportPresence {};  // which nodes are connected
 struct RenewCertificate {};
 struct ChangeOwnPassword {};
 
-using Action =
-    std::variant<Administer, StartSession, SeeNode, SeeSession, ServeSessions, RenewCertificate, ChangeOwnPassword>;
+using Action = std::variant<Administer, StartSession, SeeNode, SeeSession, ServeSessions, ReportPresence,
+                            RenewCertificate, ChangeOwnPassword>;
 
 // What goes with a session, of all roles that grant it; empty for other actions.
 struct Grant {

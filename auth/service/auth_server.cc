@@ -13,7 +13,7 @@ namespace {
 constexpr std::chrono::seconds kHandshakeLimit{10};
 constexpr std::chrono::seconds kEnrolmentLimit{30};
 constexpr std::chrono::seconds kWriteLimit{30};
-// Agents send heartbeats every twenty seconds; who is silent for so long is gone, or can connect again.
+// Who is silent for so long is gone, or can connect again; a proxy reports every few seconds.
 constexpr std::chrono::minutes kIdleLimit{10};
 // No connection outlives a certificate by more than this.
 constexpr std::chrono::hours kConnectionLimit{12};

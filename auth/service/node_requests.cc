@@ -34,6 +34,20 @@ Service::Answer Service::heartbeat(const Subject& caller, const v1::HeartbeatReq
   return done();
 }
 
+Service::Answer Service::report_presence(const Subject& caller, const v1::ReportPresenceRequest& request,
+                                         Conversation& conversation) {
+  if (const auto allowed = authorize(caller, ReportPresence{}, *store_); !allowed) return fail(allowed);
+  if (!conversation.presence) conversation.presence = std::make_unique<Presence::Report>(&presence_);
+  for (const std::string& id : request.connected()) {
+    if (Result<void> added = conversation.presence->add(id); !added) return fail(added);
+  }
+  for (const std::string& id : request.gone()) conversation.presence->remove(id);
+  std::vector<std::string> seen(request.connected().begin(), request.connected().end());
+  seen.insert(seen.end(), request.gone().begin(), request.gone().end());
+  if (Result<void> noted = store_->set_seen(seen, clock_->wall_s()); !noted) return fail(noted);
+  return done();
+}
+
 Service::Answer Service::renew(const Subject& caller, const v1::RenewRequest& request) {
   if (const auto allowed = authorize(caller, RenewCertificate{}, *store_); !allowed) return fail(allowed);
   const Result<HostRecord> host = store_->find_host(caller.id);

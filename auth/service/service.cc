@@ -5,7 +5,6 @@
 namespace cairn::auth {
 namespace {
 
-constexpr int64_t kOnlineS = 50;  // two heartbeats were missed
 // A session that auth has allowed and whose recording has not begun after this time never will, most likely: it is no
 // longer listed. Should the recording come all the same, the session is back.
 constexpr int64_t kUnbegunNs = 300'000'000'000;
@@ -53,7 +52,10 @@ v1::Response refusal(const Error& error) {
 }
 
 v1::Response Service::answer(const Subject& caller, const v1::Request& request, Conversation& conversation) {
-  if (const Result<void> known = recognise(caller); !known) return refusal(known.error());
+  if (const Result<void> known = recognise(caller); !known) {
+    conversation.presence.reset();
+    return refusal(known.error());
+  }
   Answer answered = dispatch(caller, request, conversation);
   if (answered) return std::move(*answered);
   v1::Response refused = refusal(answered.error());
@@ -85,6 +87,7 @@ Service::Answer Service::dispatch(const Subject& caller, const v1::Request& requ
     case v1::Request::kListNodes: return list_nodes(caller, request.list_nodes());
     case v1::Request::kReadTrust: return read_trust();
     case v1::Request::kHeartbeat: return heartbeat(caller, request.heartbeat());
+    case v1::Request::kReportPresence: return report_presence(caller, request.report_presence(), conversation);
     case v1::Request::kRenew: return renew(caller, request.renew());
     case v1::Request::kAuthorizeSession: return authorize_session(caller, request.authorize_session());
     case v1::Request::kAppendAudit: return append_audit(caller, request.append_audit());
@@ -152,7 +155,8 @@ Result<std::vector<std::string>> Service::node_ids_of(const std::string& name) {
 }
 
 void Service::set_online(v1::Node& node) const {
-  node.set_online(node.last_seen_wall_s() != 0 && clock_->wall_s() - node.last_seen_wall_s() <= kOnlineS);
+  node.set_online(presence_.is_connected(node.id()));
+  if (node.online()) node.set_last_seen_wall_s(clock_->wall_s());
 }
 
 int64_t Service::begun_after_wall_ns() const { return clock_->wall_ns() - kUnbegunNs; }

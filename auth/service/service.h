@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "auth/service/audit_head.h"
 #include "auth/service/enrolment.h"
 #include "auth/service/issuer.h"
+#include "auth/service/presence.h"
 #include "auth/service/recording_search.h"
 #include "auth/service/retention.h"
 #include "auth/store/store.h"
@@ -24,8 +26,9 @@ namespace cairn::auth {
 
 // What is remembered between the requests of one connection.
 struct Conversation {
-  std::set<std::string> recordings_read;  // and what for; each is in the audit log once
-  std::set<std::string> late_uploads;     // likewise
+  std::set<std::string> recordings_read;       // and what for; each is in the audit log once
+  std::set<std::string> late_uploads;          // likewise
+  std::unique_ptr<Presence::Report> presence;  // what a proxy says
 };
 
 // cairn-auth/1: what each request does. Every request is checked, authorized, carried out and audited here; how it came
@@ -62,6 +65,7 @@ class Service {
 
   // node_requests.cc
   Answer heartbeat(const Subject& caller, const v1::HeartbeatRequest& request);
+  Answer report_presence(const Subject& caller, const v1::ReportPresenceRequest& request, Conversation& conversation);
   Answer renew(const Subject& caller, const v1::RenewRequest& request);
   Answer append_audit(const Subject& caller, const v1::AppendAuditRequest& request);
   Answer list_nodes(const Subject& caller, const v1::ListNodesRequest& request);
@@ -137,6 +141,7 @@ class Service {
   void set_online(v1::Node& node) const;
   int64_t begun_after_wall_ns() const;
 
+  Presence presence_;
   AuditHeadSigner audit_head_;
   Store* store_;
   Recordings* recordings_;

@@ -9,8 +9,6 @@
 namespace cairn::auth {
 namespace {
 
-constexpr std::chrono::seconds kHeartbeatsTogether{1};
-
 struct HostRow {
   std::string id, name, own_labels, token_labels, ssh_host_key, version, kernel, capture_tier, hooks, capture_error;
   int type = 0;
@@ -139,7 +137,6 @@ Result<HostRecord> SqlStore::join(const JoinRecord& host, const Events& events) 
 }
 
 Result<HostRecord> SqlStore::find_host(const std::string& id) {
-  settle_heartbeats();
   return sql_->read([&](soci::session& sql) {
     SqlQuery query = hosts_query();
     query.where("id = ?", {id});
@@ -148,7 +145,6 @@ Result<HostRecord> SqlStore::find_host(const std::string& id) {
 }
 
 Result<std::vector<HostRecord>> SqlStore::hosts_called(const std::string& id_or_name) {
-  settle_heartbeats();
   return sql_->read([&](soci::session& sql) {
     SqlQuery query = hosts_query();
     query.where("id = ? OR name = ?", {id_or_name, id_or_name});
@@ -157,7 +153,6 @@ Result<std::vector<HostRecord>> SqlStore::hosts_called(const std::string& id_or_
 }
 
 Result<std::vector<HostRecord>> SqlStore::list_hosts(HostType type) {
-  settle_heartbeats();
   return sql_->read([&](soci::session& sql) {
     SqlQuery query = hosts_query();
     query.where("type = ?", {static_cast<long long>(type)});
@@ -174,41 +169,26 @@ Result<HostType> SqlStore::type_of_host(const std::string& id) {
   });
 }
 
-// ---- heartbeats: thousands of hosts say every few seconds that they are there
-
 Result<void> SqlStore::heartbeat(const std::string& id, const v1::HeartbeatRequest& beat, int64_t now_wall_s) {
-  const std::lock_guard lock(beats_mutex_);
-  beats_[id] = {.said = beat, .wall_s = now_wall_s};
-  if (std::chrono::steady_clock::now() - beats_written_ < kHeartbeatsTogether) return {};
-  return write_heartbeats();
-}
-
-void SqlStore::settle_heartbeats() {
-  const std::lock_guard lock(beats_mutex_);
-  static_cast<void>(write_heartbeats());
-}
-
-Result<void> SqlStore::write_heartbeats() {
-  if (beats_.empty()) return {};
-  beats_written_ = std::chrono::steady_clock::now();
-  const std::map<std::string, Beat> beats = std::exchange(beats_, {});
   return sql_->write_relaxed([&](soci::session& sql) -> Result<void> {
-    std::string id, version, labels, kernel, tier, hooks, error;
-    int64_t seen_wall_s = 0;
-    soci::statement update =
-        (sql.prepare << "UPDATE hosts SET version = :version, own_labels = :labels, kernel = :kernel, capture_tier = "
-                        ":tier, hooks = :hooks, capture_error = :error, last_seen_wall_s = :seen WHERE id = :id",
-         soci::use(version), soci::use(labels), soci::use(kernel), soci::use(tier), soci::use(hooks), soci::use(error),
-         soci::use(seen_wall_s), soci::use(id));
-    for (const auto& [host, beat] : beats) {
-      id = host;
-      version = beat.said.version();
-      labels = json_of(beat.said.labels());
-      kernel = beat.said.kernel();
-      tier = beat.said.capture_tier();
-      hooks = json_of(beat.said.hooks());
-      error = beat.said.capture_error();
-      seen_wall_s = beat.wall_s;
+    const std::string labels = json_of(beat.labels());
+    const std::string hooks = json_of(beat.hooks());
+    sql << "UPDATE hosts SET version = :version, own_labels = :labels, kernel = :kernel, capture_tier = :tier, "
+           "hooks = :hooks, capture_error = :error, last_seen_wall_s = :now WHERE id = :id",
+        soci::use(beat.version()), soci::use(labels), soci::use(beat.kernel()), soci::use(beat.capture_tier()),
+        soci::use(hooks), soci::use(beat.capture_error()), soci::use(now_wall_s), soci::use(id);
+    return {};
+  });
+}
+
+Result<void> SqlStore::set_seen(const std::vector<std::string>& ids, int64_t now_wall_s) {
+  if (ids.empty()) return {};
+  return sql_->write_relaxed([&](soci::session& sql) -> Result<void> {
+    std::string id;
+    soci::statement update = (sql.prepare << "UPDATE hosts SET last_seen_wall_s = :now WHERE id = :id",
+                              soci::use(now_wall_s), soci::use(id));
+    for (const std::string& each : ids) {
+      id = each;
       update.execute(true);
     }
     return {};

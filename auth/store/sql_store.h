@@ -1,9 +1,7 @@
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +38,7 @@ class SqlStore final : public Store {
   Result<std::vector<HostRecord>> list_hosts(HostType type) override;
   Result<HostType> type_of_host(const std::string& id) override;
   Result<void> heartbeat(const std::string& id, const v1::HeartbeatRequest& beat, int64_t now_wall_s) override;
+  Result<void> set_seen(const std::vector<std::string>& ids, int64_t now_wall_s) override;
   Result<void> delete_host(const std::string& id, int64_t now_wall_s, const Events& events) override;
 
   Result<void> add_session(const SessionRecord& session, const Events& events) override;
@@ -75,19 +74,7 @@ class SqlStore final : public Store {
   Result<void> complete_audit_tree();
 
  private:
-  struct Beat {
-    v1::HeartbeatRequest said;
-    int64_t wall_s = 0;
-  };
-
-  Result<void> write_heartbeats();  // under beats_mutex_
-  // Before hosts are read. What cannot be written now is reported to the next node that sends one.
-  void settle_heartbeats();
-
   std::unique_ptr<SqlPool> sql_;
-  std::mutex beats_mutex_;
-  std::map<std::string, Beat> beats_;  // by host, not written yet
-  std::chrono::steady_clock::time_point beats_written_;
 };
 
 }  // namespace cairn::auth

@@ -65,9 +65,10 @@ class Store {
   virtual Result<std::vector<HostRecord>> list_hosts(HostType type) = 0;  // by name
   // Whether there is such a host, for who asks often; fails with kNotFound.
   virtual Result<HostType> type_of_host(const std::string& id) = 0;
-  // Seen at once by whoever reads hosts, and kept within a second or two: many are written together. What a crash loses
-  // is repeated within seconds.
+  // These two are not durable at once: a crash may lose those of the last moments, which are said again.
   virtual Result<void> heartbeat(const std::string& id, const v1::HeartbeatRequest& beat, int64_t now_wall_s) = 0;
+  // Hosts of these UUIDs, as far as there are such, are there now.
+  virtual Result<void> set_seen(const std::vector<std::string>& ids, int64_t now_wall_s) = 0;
   // Its live sessions end as "interrupted": nothing more of them can arrive.
   virtual Result<void> delete_host(const std::string& id, int64_t now_wall_s, const Events& events) = 0;
 

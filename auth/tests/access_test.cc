@@ -134,13 +134,17 @@ TEST_F(Rules, HostsServeAndRenewAndNothingElse) {
   EXPECT_TRUE(authorize(node, RenewCertificate{}, *auth_.store));
   EXPECT_TRUE(authorize(node, SeeNode{prod_}, *auth_.store));
   EXPECT_TRUE(authorize(proxy, RenewCertificate{}, *auth_.store));
+  EXPECT_TRUE(authorize(proxy, ReportPresence{}, *auth_.store));
   EXPECT_FALSE(authorize(proxy, ServeSessions{}, *auth_.store));
+  EXPECT_FALSE(authorize(node, ReportPresence{}, *auth_.store));
   for (const Subject& host : {node, proxy}) {
     EXPECT_FALSE(authorize(host, Administer{"tokens"}, *auth_.store)) << host.text();
     EXPECT_FALSE(authorize(host, SeeSession{"dan"}, *auth_.store)) << host.text();
   }
   EXPECT_FALSE(authorize(Auth::user("adam"), ServeSessions{}, *auth_.store));
+  EXPECT_FALSE(authorize(Auth::user("adam"), ReportPresence{}, *auth_.store));
   EXPECT_FALSE(authorize(Auth::root(), ServeSessions{}, *auth_.store));
+  EXPECT_FALSE(authorize(Auth::root(), ReportPresence{}, *auth_.store));
   EXPECT_TRUE(authorize(Auth::root(), Administer{"users"}, *auth_.store));
 }
 

@@ -146,22 +146,6 @@ TEST_F(Sessions, OfARemovedNodeHaveEnded) {
 
 // ---- nodes
 
-TEST_F(Sessions, NodesAreOnlineUntilTwoHeartbeatsWereMissed) {
-  v1::Request beat;
-  beat.mutable_heartbeat()->set_version("0.1.0");
-  beat.mutable_heartbeat()->set_capture_tier("B");
-  ASSERT_TRUE(archive_.ask(archive_.node, beat).has_done());
-  v1::Request request;
-  request.mutable_list_nodes();
-  archive_.clock.advance_s(50);
-  EXPECT_TRUE(archive_.ask(alice_, request).list_nodes().nodes(0).online());
-  archive_.clock.advance_s(1);
-  const v1::Node node = archive_.ask(alice_, request).list_nodes().nodes(0);
-  EXPECT_FALSE(node.online());
-  EXPECT_EQ(node.capture_tier(), "B");
-  EXPECT_EQ(node.last_seen_wall_s(), archive_.clock.wall_s() - 51);
-}
-
 TEST_F(Sessions, NodesAreListedToWhoReachesThem) {
   archive_.new_node("test-1", {}, {{"env", "test"}});
   archive_.put_role("testers", {"deploy"}, {{"env", "test"}});

@@ -199,7 +199,7 @@ TEST_P(StoreConformance, LetsTheTokensLabelsWin) {
   beat.set_capture_tier("B");
   beat.add_hooks("on_exec");
   ASSERT_TRUE(store_->heartbeat(joined.node.id(), beat, 76));
-  ASSERT_TRUE(store_->heartbeat(joined.node.id(), beat, 77));  // many are written together
+  ASSERT_TRUE(store_->set_seen({"nobody", joined.node.id()}, 77));
   const v1::Node node = store_->find_host(joined.node.id())->node;
   EXPECT_EQ(node.labels().at("env"), "prod");
   EXPECT_EQ(node.labels().at("rack"), "8");

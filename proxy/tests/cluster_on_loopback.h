@@ -39,16 +39,14 @@ class FakeAuth {
 
   tunnel::Address address() const { return tunnel::parse_address(listener_.address(), 0).value(); }
 
-  // One connection after another; each is answered once.
+  // Each connection is answered `answers` times.
   awaitable<void> serve() {
     for (;;) {
       Result<tunnel::Socket> socket = co_await listener_.accept();
       if (!socket) co_return;
       if (++connections <= hang_ups) continue;
-      tunnel::Arrival arrival(std::move(*socket));
-      if (!co_await arrival.greet(soon())) continue;
-      Result<std::unique_ptr<tunnel::Connection>> client = co_await arrival.secure(tls_, soon());
-      if (client) co_await answer(client->get());
+      auto executor = co_await asio::this_coro::executor;
+      asio::co_spawn(executor, receive(std::move(*socket)), or_die());
     }
   }
   void close() { listener_.close(); }
@@ -63,15 +61,26 @@ class FakeAuth {
     response.mutable_error()->set_message("unknown token");
     return response;
   };
+  std::function<void()> on_end = [] {};  // of a conversation
   int connections = 0;
   int hang_ups = 0;  // so many connections are closed at once: auth restarts
+  int answers = 1;   // of each conversation
 
  private:
+  awaitable<void> receive(tunnel::Socket socket) {
+    tunnel::Arrival arrival(std::move(socket));
+    if (!co_await arrival.greet(soon())) co_return;
+    Result<std::unique_ptr<tunnel::Connection>> client = co_await arrival.secure(tls_, soon());
+    if (client) co_await answer(client->get());
+    if (client && (*client)->alpn() == tunnel::Alpn::kAuth) on_end();
+  }
   awaitable<void> answer(tunnel::Connection* client) {
     if (client->alpn() == tunnel::Alpn::kAuth) {
-      const auto request = co_await client->read<auth::v1::Request>(tunnel::kMaxAuthFrameBytes);
-      if (!request || !*request) co_return;
-      static_cast<void>(co_await client->write(on_request(client->peer(), **request)));
+      for (int answered = 0; answered < answers; ++answered) {
+        const auto request = co_await client->read<auth::v1::Request>(tunnel::kMaxAuthFrameBytes);
+        if (!request || !*request) co_return;
+        static_cast<void>(co_await client->write(on_request(client->peer(), **request)));
+      }
     } else {
       const auto request = co_await client->read<enroll::v1::EnrollRequest>(tunnel::kMaxControlFrameBytes);
       if (!request || !*request) co_return;

@@ -8,6 +8,7 @@ begin() {
   wait_for 20 "output" grep -q 'word 5' "$tmp/said"
   session=$(newest_session)
 }
+is_online() { admin nodes ls --format=json | jq -e '.[0].online'; }
 last_word() { grep -o 'word [0-9]*' "$tmp/said" | tail -n 1; }
 
 say "auth is killed: the session goes on, and is archived when auth is back"
@@ -17,6 +18,7 @@ crash auth
 wait_for 20 "the session to go on" bash -c "[[ \$(grep -c word '$tmp/said') -gt $((${seen#word } + 10)) ]]"
 expect_failure 255 "auth" node_ssh "$node_host" true
 start_auth
+wait_for 20 "auth to know again that the node is connected" is_online
 kill "$client"
 wait "$client" || true
 wait_for 60 "the recording to be complete" recording_is_complete "$session"
@@ -28,6 +30,7 @@ crash proxy
 wait "$client" && die "the session should have ended" || true
 start_proxy
 wait_for 60 "a new session" node_ssh "$node_host" true
+wait_for 20 "auth to hear of the node from the new proxy" is_online
 wait_for 60 "the recording to be complete" recording_is_complete "$session"
 has_output "$session" "^$(last_word)"
 cairn recordings verify "$session" >/dev/null || die "the recording does not verify"

@@ -42,6 +42,8 @@ crash proxy
 export CAIRN_HOME=$tmp/home2
 finished_session
 [[ $(status || true) == *"NOT CONNECTED"* ]] || die "$(status)"
+is_online() { [[ $(admin nodes ls --format=json | jq '.[0].online') == "$1" ]]; }
+is_online true || die "one proxy is enough to be online"
 ! is_well || die "status should have ended with 1"
 
 say "it comes back, and so does the agent"
@@ -66,5 +68,6 @@ wait_for 20 "the refusal" grep -q 'config.refused.*max_sessions' "$tmp/agent.log
 
 say "no agent, no status"
 stop agent
+wait_for 20 "the node to be listed as offline" is_online false
 expect_failure 3 "no agent answers" status
 stop other

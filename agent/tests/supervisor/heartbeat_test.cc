@@ -10,29 +10,28 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class CountingAuth final : public AuthCaller {
- public:
-  awaitable<Result<auth::v1::Response>> call(auth::v1::Request request, milliseconds) override {
+struct CountingAuth {
+  Heartbeat::Ask ask() {
+    return [this](auth::v1::Request request, milliseconds) { return answer(std::move(request)); };
+  }
+  awaitable<Result<auth::v1::Response>> answer(auth::v1::Request request) {
     co_await asio::post(asio::use_awaitable);
     beats.push_back(request.heartbeat());
-    if (std::exchange(is_cut, false)) co_return fail(Errc::kUnavailable, "auth closed the connection");
-    if (is_down) co_return fail(Errc::kUnavailable, "connection refused");
+    if (failures > 0 && failures-- > 0) co_return fail(Errc::kUnavailable, "connection refused");
     co_return auth::v1::Response();
   }
-  bool is_connected() const override { return !is_down; }
 
   std::vector<auth::v1::HeartbeatRequest> beats;
-  bool is_down = false;
-  bool is_cut = false;  // its link; the next call finds out
+  int failures = 0;  // of the next calls
 };
 
 TEST(Heartbeat, DescribesTheNodeAsItIsEachTimeAndGoesOnWhenOneIsMissed) {
   asio::io_context io;
   CountingAuth auth;
-  auth.is_down = true;
+  auth.failures = 4;
   uint64_t spool_bytes = 0;
   Heartbeat heartbeat(
-      &auth,
+      auth.ask(),
       [&spool_bytes] {
         auth::v1::HeartbeatRequest beat;
         beat.set_spool_bytes(++spool_bytes);
@@ -41,22 +40,33 @@ TEST(Heartbeat, DescribesTheNodeAsItIsEachTimeAndGoesOnWhenOneIsMissed) {
       milliseconds(1), Log("heartbeat-test", LogLevel::kError));
   asio::co_spawn(io, heartbeat.run(), or_die());
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (auth.beats.size() < 3 && std::chrono::steady_clock::now() < deadline) io.run_one_for(milliseconds(100));
-  ASSERT_GE(auth.beats.size(), 3u);
+  while (auth.beats.size() < 5 && std::chrono::steady_clock::now() < deadline) io.run_one_for(milliseconds(100));
+  ASSERT_GE(auth.beats.size(), 5u);
   EXPECT_EQ(auth.beats[0].spool_bytes(), 1u);
-  EXPECT_EQ(auth.beats[2].spool_bytes(), 3u);
+  EXPECT_EQ(auth.beats[4].spool_bytes(), 5u);
 }
 
-TEST(Heartbeat, GoesOutAgainAtOnceWhenItsLinkHadBeenCut) {
+TEST(Heartbeat, IsTriedTwiceSinceAnotherProxyMayLeadToAuth) {
   asio::io_context io;
   CountingAuth auth;
-  auth.is_cut = true;
+  auth.failures = 1;
   Heartbeat heartbeat(
-      &auth, [] { return auth::v1::HeartbeatRequest(); }, milliseconds(1), Log("test", LogLevel::kError));
+      auth.ask(), [] { return auth::v1::HeartbeatRequest(); }, milliseconds(1), Log("test", LogLevel::kError));
   asio::co_spawn(io, heartbeat.beat(), or_die());
   io.run();
   EXPECT_EQ(auth.beats.size(), 2u);
   EXPECT_TRUE(heartbeat.is_heard());
+}
+
+TEST(Heartbeat, IsMissedWhenNoProxyLeadsToAuth) {
+  asio::io_context io;
+  CountingAuth auth;
+  auth.failures = 2;
+  Heartbeat heartbeat(
+      auth.ask(), [] { return auth::v1::HeartbeatRequest(); }, milliseconds(1), Log("test", LogLevel::kError));
+  asio::co_spawn(io, heartbeat.beat(), or_die());
+  io.run();
+  EXPECT_FALSE(heartbeat.is_heard());
 }
 
 }  // namespace
