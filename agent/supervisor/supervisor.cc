@@ -98,7 +98,7 @@ awaitable<Result<void>> Supervisor::serve() {
   co_return Result<void>();
 }
 
-// The first heartbeat goes ahead, so that a node that says it is ready is known to auth as online.
+// The first heartbeat goes ahead, so that auth knows how a node is that says it is ready.
 awaitable<void> Supervisor::announce_and_listen() {
   using namespace asio::experimental::awaitable_operators;
   co_await heartbeat_->beat();

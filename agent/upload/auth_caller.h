@@ -8,8 +8,7 @@
 
 namespace cairn::agent {
 
-// Whom the uploader speaks to: auth, over a connection that is made anew when it is lost. One call at
-// a time.
+// Whom the uploader speaks to: auth, over a connection that is made anew when it is lost. One call at a time.
 class AuthCaller {
  public:
   virtual ~AuthCaller() = default;

@@ -150,6 +150,7 @@ start_proxy() {
 }
 
 start_agent() {
+  "$source_root/tests/integration/prepare_host"
   local token=()
   [[ -d $tmp/agent ]] || token=(--token "$(new_token node)" --ca-pin "$ca_pin")
   launch agent --data-dir "$tmp/agent" --proxy-address "$proxy_address" --bpf-dir "$tmp/bpf" --name "$node_name" \
