@@ -196,7 +196,7 @@ int relay(char** command, agent::SessionRecorder* recorder, const SystemClock& c
     if (got <= 0) break;
     const std::string_view data(buffer.data(), static_cast<size_t>(got));
     must(write_all(STDOUT_FILENO, data));
-    if (recorder != nullptr) recorder->add(output_event(clock.boot_ns(), data));
+    if (recorder != nullptr) recorder->add_output(clock.boot_ns(), 0, recording::v1::STREAM_TERMINAL, data);
   }
   const int status = wait_for(child);
   if (recorder != nullptr) {

@@ -133,13 +133,7 @@ bool ChannelStreams::pass_on(UniqueFd& from, recording::v1::Stream stream) {
 
 void ChannelStreams::record_output(recording::v1::Stream stream, std::string_view bytes) {
   const std::string_view kept = is_terminal_ ? bytes : keep(stream, bytes);
-  if (kept.empty()) return;
-  recording::v1::Event event;
-  event.set_boot_ns(host_->boot_ns());
-  event.mutable_output()->set_channel(number_);
-  event.mutable_output()->set_stream(stream);
-  event.mutable_output()->set_data(kept.data(), kept.size());
-  host_->record(std::move(event));
+  if (!kept.empty()) host_->record_output(number_, stream, kept);
 }
 
 // What of it the policy keeps: the front. That there is more is on record from the first byte that is not.

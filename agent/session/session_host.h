@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,8 @@ class SessionHost {
 
   // Takes an event into the recording; boot_ns is set by the caller.
   virtual void record(recording::v1::Event event) = 0;
+  // The same for what a program has written just now.
+  virtual void record_output(uint32_t channel, recording::v1::Stream stream, std::string_view bytes) = 0;
   virtual uint64_t boot_ns() const = 0;
   // The policy wants what is typed into terminals.
   virtual bool records_input() const = 0;

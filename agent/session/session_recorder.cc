@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
@@ -23,63 +24,99 @@ constexpr size_t kUrgentKernelBytes = 256 * 1024;
 constexpr size_t kStepBytes = 256 * 1024;  // between two looks at whether the spool is full
 // Output that came in pieces within this time is one event in the queue already: a terminal gives 4 KB at a time.
 constexpr uint64_t kJoinNs = 5'000'000;
-constexpr size_t kJoinReserveBytes = 4096;
+constexpr size_t kJoinReserveBytes = 2048;
 constexpr size_t kJoinBytes = 28 * 1024 - 1;  // with a string's last byte a size that the allocator has
 static_assert(kJoinBytes <= recorder::kMaxOutputBytes);
 constexpr std::chrono::milliseconds kFullDiskRetry{500};
+// What came longer ago and is not with the writer is late: the thread competes for a processor.
+constexpr uint64_t kLateNs = 50'000'000;
 
 // Not in the way of who moves the bytes: on a busy host this thread waits for its turn and takes nobody's. It still
-// gets its share, so that what is recorded is on the disk in time.
+// gets its share, so that what is recorded is on the disk in time. A flood is written in spare time.
 void yield_to_the_terminal() {
   const sched_param none{};
   std::ignore = ::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &none);
 }
 
-size_t cost(const Event& event) { return sizeof(Event) + event.ByteSizeLong(); }
-
 }  // namespace
 
 SessionRecorder::SessionRecorder(recorder::RecordingWriter writer, const Clock* clock, std::function<void()> wake,
                                  Log log, std::optional<std::chrono::milliseconds> hold_limit)
-    : writer_(std::move(writer)), clock_(clock), wake_(std::move(wake)), log_(std::move(log)), hold_limit_(hold_limit) {
+    : writer_(std::move(writer)),
+      clock_(clock),
+      wake_(std::move(wake)),
+      log_(std::move(log)),
+      hold_limit_(hold_limit),
+      spare_time_([this] { return is_late(); }) {
   thread_ = std::thread([this] { run(); });
 }
 
 SessionRecorder::~SessionRecorder() { stop(); }
 
-bool SessionRecorder::join_last(const Event& event) {
-  if (queue_.empty() || event.kind_case() != Event::kOutput) return false;
-  Queued& last = queue_.back();
-  if (last.event.kind_case() != Event::kOutput) return false;
-  recording::v1::TerminalOutput& output = *last.event.mutable_output();
-  const std::string& more = event.output().data();
-  if (output.channel() != event.output().channel() || output.stream() != event.output().stream() ||
-      event.boot_ns() - last.event.boot_ns() > kJoinNs || output.data().size() + more.size() > kJoinBytes) {
-    return false;
+// What may be one event with what is queued last.
+std::string* SessionRecorder::last_output(uint64_t boot_ns, uint32_t channel, recording::v1::Stream stream,
+                                          size_t more) {
+  if (queue_.empty()) return nullptr;
+  Event& last = queue_.back().event;
+  if (last.kind_case() != Event::kOutput) return nullptr;
+  recording::v1::TerminalOutput& output = *last.mutable_output();
+  if (output.channel() != channel || output.stream() != stream || boot_ns - last.boot_ns() > kJoinNs ||
+      output.data().size() + more > kJoinBytes) {
+    return nullptr;
   }
-  // A program that has written so much at once writes more.
-  if (output.data().size() >= kJoinReserveBytes) output.mutable_data()->reserve(kJoinBytes);
-  output.mutable_data()->append(more);
-  last.bytes += more.size();
-  return true;
+  return output.mutable_data();
 }
 
-void SessionRecorder::add(Event event) {
-  size_t bytes = cost(event);
-  std::atomic<size_t>& kind = waiting_.of(event.has_output());
-  const size_t urgent_bytes = event.has_output() ? kUrgentOutputBytes : kUrgentKernelBytes;
+void SessionRecorder::add_output(uint64_t boot_ns, uint32_t channel, recording::v1::Stream stream,
+                                 std::string_view bytes) {
   bool must_notify = false;
   {
     const std::scoped_lock lock(mutex_);
-    if (join_last(event)) {
-      bytes = event.output().data().size();
+    size_t cost = bytes.size();
+    if (std::string* last = last_output(boot_ns, channel, stream, bytes.size())) {
+      last->append(bytes);
+      queue_.back().bytes += cost;
     } else {
-      queue_.push_back({std::move(event), bytes});
+      Event event;
+      event.set_boot_ns(boot_ns);
+      event.mutable_output()->set_channel(channel);
+      event.mutable_output()->set_stream(stream);
+      // A program that has written so much at once writes more.
+      if (bytes.size() >= kJoinReserveBytes) event.mutable_output()->mutable_data()->reserve(kJoinBytes);
+      event.mutable_output()->mutable_data()->append(bytes);
+      cost += sizeof(Event);
+      append({std::move(event), cost});
     }
-    const size_t before = kind.fetch_add(bytes);
-    must_notify = is_resting_ || (before < urgent_bytes && before + bytes >= urgent_bytes);
+    must_notify = note_added(waiting_.output, cost, kUrgentOutputBytes);
   }
   if (must_notify) queue_changed_.notify_one();
+}
+
+void SessionRecorder::add(Event event) {
+  if (event.has_output()) {
+    const recording::v1::TerminalOutput& output = event.output();
+    add_output(event.boot_ns(), output.channel(), output.stream(), output.data());
+    return;
+  }
+  const size_t bytes = sizeof(Event) + event.ByteSizeLong();
+  bool must_notify = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    append({std::move(event), bytes});
+    must_notify = note_added(waiting_.kernel, bytes, kUrgentKernelBytes);
+  }
+  if (must_notify) queue_changed_.notify_one();
+}
+
+void SessionRecorder::append(Queued added) {
+  if (queue_.empty()) queued_since_ns_ = added.event.boot_ns();
+  queue_.push_back(std::move(added));
+}
+
+// Whether the thread is to be told.
+bool SessionRecorder::note_added(std::atomic<size_t>& waiting, size_t bytes, size_t urgent_bytes) {
+  const size_t before = waiting.fetch_add(bytes);
+  return is_resting_ || (before < urgent_bytes && before + bytes >= urgent_bytes);
 }
 
 bool SessionRecorder::await_room(std::chrono::milliseconds limit) {
@@ -109,6 +146,7 @@ void SessionRecorder::run() {
     }
     // Who logged in is being served by now, so nobody waits for this.
     if (!std::exchange(has_begun, true)) forget_library_pages();
+    if (waiting_.output.load() >= kUrgentOutputBytes) spare_time_.use();
     is_last = take(batch);
     idle_flushes = batch.empty() ? idle_flushes + 1 : 0;
     write(batch);
@@ -124,7 +162,15 @@ bool SessionRecorder::take(Queue& batch) {
   const std::scoped_lock lock(mutex_);
   batch.clear();
   batch.swap(queue_);
+  taken_since_ns_ = queued_since_ns_.exchange(kNever);
   return is_stopping_;
+}
+
+// Asked by another thread, while this one may stand still wherever it is.
+bool SessionRecorder::is_late() const {
+  const uint64_t since_ns = std::min(queued_since_ns_.load(), taken_since_ns_.load());
+  const uint64_t now_ns = clock_->boot_ns();
+  return waiting_.kernel.load() >= kUrgentKernelBytes || (since_ns < now_ns && now_ns - since_ns > kLateNs);
 }
 
 void SessionRecorder::write(Queue& batch) {
@@ -142,6 +188,7 @@ void SessionRecorder::write(Queue& batch) {
     give_back(is_output, bytes);
   }
   note_flush(writer_.flush(now()));
+  taken_since_ns_ = kNever;
   hold();
 }
 

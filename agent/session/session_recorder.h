@@ -5,14 +5,18 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/spare_time.h"
 #include "proto/recording.pb.h"
 #include "recorder/recording_writer.h"
 
@@ -25,7 +29,7 @@ namespace cairn::agent {
 class SessionRecorder {
  public:
   // How much output may wait for the disk before the programs are no longer read.
-  static constexpr size_t kOutputQueueBytes = size_t{1} << 20;
+  static constexpr size_t kOutputQueueBytes = size_t{512} << 10;
   // How much else before the rings are no longer drained: one drain brings more than the programs ever do.
   static constexpr size_t kKernelQueueBytes = size_t{8} << 20;
 
@@ -41,6 +45,10 @@ class SessionRecorder {
 
   // Never waits.
   void add(recording::v1::Event event);
+
+  // The same for output, in few steps: who moves the bytes does it between two keystrokes. Nothing is allocated for
+  // what continues the output before it.
+  void add_output(uint64_t boot_ns, uint32_t channel, recording::v1::Stream stream, std::string_view bytes);
 
   bool has_room() const { return !is_held() && waiting_.output.load() < kOutputQueueBytes; }
 
@@ -72,7 +80,10 @@ class SessionRecorder {
     std::atomic<size_t>& of(bool is_output) { return is_output ? output : kernel; }
   };
 
-  bool join_last(const recording::v1::Event& event);
+  std::string* last_output(uint64_t boot_ns, uint32_t channel, recording::v1::Stream stream, size_t more);
+  bool note_added(std::atomic<size_t>& waiting, size_t bytes, size_t urgent_bytes);
+  void append(Queued added);
+  bool is_late() const;
   void run();
   bool is_urgent() const;
   bool take(Queue& batch);
@@ -98,9 +109,14 @@ class SessionRecorder {
   bool is_resting_ = false;  // the thread waits without a timer
 
   Waiting waiting_;
+  static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
+  // When the oldest came of what is queued, and of what the thread has in hand. No lock guards them: see is_late().
+  std::atomic<uint64_t> queued_since_ns_ = kNever;
+  std::atomic<uint64_t> taken_since_ns_ = kNever;
   bool is_spool_full_ = false;  // of the thread
   std::optional<std::chrono::milliseconds> hold_limit_;
   std::atomic<bool> is_held_ = false;
+  SpareTime spare_time_;
   std::thread thread_;
 };
 

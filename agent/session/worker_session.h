@@ -60,6 +60,9 @@ class WorkerSession final : public SessionHost {
   Result<void> examine(const std::string& login, std::string_view key_blob) override;
   Result<CertificateTerms> admit(const std::string& login, std::string_view key_blob) override;
   void record(recording::v1::Event event) override { recorder_->add(std::move(event)); }
+  void record_output(uint32_t channel, recording::v1::Stream stream, std::string_view bytes) override {
+    recorder_->add_output(clock_->boot_ns(), channel, stream, bytes);
+  }
   uint64_t boot_ns() const override { return clock_->boot_ns(); }
   bool records_input() const override { return policy_.record_input(); }
   uint64_t piped_output_bytes() const override {
