@@ -54,25 +54,28 @@ Result<KeyPair> generate_tls_key() {
 
 Result<Identity> make_identity(std::string private_pem, std::string certificate_pem,
                                enroll::v1::Authorities authorities) {
-  const Result<X509Certificate> certificate = parse_certificate(certificate_pem);
+  Result<X509Certificate> certificate = parse_certificate(certificate_pem);
   if (!certificate) return fail(certificate, "identity");
-  const Result<EvpPkey> key = parse_private_key(private_pem);
+  Result<EvpPkey> key = parse_private_key(private_pem);
   if (!key) return fail(key, "identity");
   if (X509_check_private_key(certificate->get(), key->get()) != 1)
     return fail(Errc::kInvalid, "identity: key and certificate do not belong together");
-  for (const std::string* authority : {&authorities.host_ca(), &authorities.user_ca()}) {
-    if (const Result<X509Certificate> parsed = parse_certificate(*authority); !parsed)
-      return fail(parsed, "identity: authority");
-  }
+  Result<X509Certificate> host_ca = parse_certificate(authorities.host_ca());
+  if (!host_ca) return fail(host_ca, "identity: host authority");
+  Result<X509Certificate> user_ca = parse_certificate(authorities.user_ca());
+  if (!user_ca) return fail(user_ca, "identity: user authority");
   Result<Peer> self = peer_of(certificate->get());
   if (!self) return fail(self, "identity");
   const Result<int64_t> not_before = seconds_of(X509_get0_notBefore(certificate->get()));
   const Result<int64_t> not_after = seconds_of(X509_get0_notAfter(certificate->get()));
   if (!not_before) return fail(not_before, "identity");
   if (!not_after) return fail(not_after, "identity");
+  auto parts = std::make_shared<const IdentityParts>(std::move(*key), std::move(*certificate), std::move(*host_ca),
+                                                     std::move(*user_ca));
   return Identity{.private_pem = std::move(private_pem),
                   .certificate_pem = std::move(certificate_pem),
                   .authorities = std::move(authorities),
+                  .parts = std::move(parts),
                   .self = std::move(*self),
                   .not_before_s = *not_before,
                   .not_after_s = *not_after};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -19,13 +20,23 @@ struct KeyPair {
 };
 Result<KeyPair> generate_tls_key();
 
-// Who a program is in its cluster, and whom it believes.
+// An identity's parts as OpenSSL holds them. Reading them takes it a millisecond, so it is done once.
+struct IdentityParts {
+  EvpPkey key;
+  X509Certificate certificate;
+  X509Certificate host_ca;
+  X509Certificate user_ca;
+};
+
+// Who a program is in its cluster, and whom it believes. Made by make_identity(), so that `parts` are what the texts
+// say.
 struct Identity {
   std::string private_pem;
   std::string certificate_pem;
   enroll::v1::Authorities authorities;
-  Peer self;                 // what the certificate says
-  int64_t not_before_s = 0;  // the certificate's validity, seconds since the epoch
+  std::shared_ptr<const IdentityParts> parts;  // of the three above
+  Peer self;                                   // what the certificate says
+  int64_t not_before_s = 0;                    // the certificate's validity, seconds since the epoch
   int64_t not_after_s = 0;
 
   // From when on it is to be renewed: when half of its validity is over.

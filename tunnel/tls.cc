@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "tunnel/tls_refusal.h"
@@ -43,8 +42,7 @@ struct Setting {
   Alpn alpn;
   std::vector<Role> roles;  // whose certificates are taken
   std::string cluster;
-  X509Certificate host_ca;
-  X509Certificate user_ca;
+  std::shared_ptr<const IdentityParts> me;  // null for who has no identity
 
   Setting(asio::ssl::context::method method, Alpn for_alpn) : context(method), alpn(for_alpn) {}
   SSL_CTX* raw() { return context.native_handle(); }
@@ -97,28 +95,14 @@ TlsContext as_context(std::shared_ptr<Setting> setting) {
   return {std::move(setting), context};
 }
 
-Result<void> use_identity(Setting& setting, const Identity& me) {
-  const Result<X509Certificate> certificate = parse_certificate(me.certificate_pem);
-  if (!certificate) return fail(certificate, "own certificate");
-  const std::unique_ptr<BIO, FreeWith<BIO_free>> bio(
-      BIO_new_mem_buf(me.private_pem.data(), static_cast<int>(me.private_pem.size())));
-  const EvpPkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-  if (!key) return openssl_failure("own private key");
-  if (SSL_CTX_use_certificate(setting.raw(), certificate->get()) != 1 ||
-      SSL_CTX_use_PrivateKey(setting.raw(), key.get()) != 1)
-    return openssl_failure("own certificate");
-  return {};
-}
-
-Result<void> believe(Setting& setting, const Identity& me, std::vector<Role> roles) {
-  Result<X509Certificate> host_ca = parse_certificate(me.authorities.host_ca());
-  if (!host_ca) return fail(host_ca, "host authority");
-  Result<X509Certificate> user_ca = parse_certificate(me.authorities.user_ca());
-  if (!user_ca) return fail(user_ca, "user authority");
-  setting.host_ca = std::move(*host_ca);
-  setting.user_ca = std::move(*user_ca);
+// `roles`: whose certificates are taken.
+Result<void> use_identity(Setting& setting, const Identity& me, std::vector<Role> roles) {
+  setting.me = me.parts;
   setting.roles = std::move(roles);
   setting.cluster = me.self.cluster;
+  if (SSL_CTX_use_certificate(setting.raw(), me.parts->certificate.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(setting.raw(), me.parts->key.get()) != 1)
+    return openssl_failure("own certificate");
   return {};
 }
 
@@ -131,7 +115,7 @@ int check_peer(const Setting& setting, X509_STORE_CTX* check, std::string* refus
     return X509_V_ERR_CERT_REJECTED;
   }
   const CertificateStack believed(sk_X509_new_null());
-  X509* authority = peer->role == Role::kUser ? setting.user_ca.get() : setting.host_ca.get();
+  X509* authority = peer->role == Role::kUser ? setting.me->user_ca.get() : setting.me->host_ca.get();
   if (!believed || sk_X509_push(believed.get(), authority) <= 0) return X509_V_ERR_OUT_OF_MEM;
   X509_STORE_CTX_set0_trusted_stack(check, believed.get());
   const bool is_signed = X509_verify_cert(check) == 1;
@@ -180,9 +164,8 @@ int select_alpn(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes,
 
 Result<TlsContext> server_context(const Identity& me, Alpn alpn) {
   const std::shared_ptr<Setting> setting = make_setting(asio::ssl::context::tls_server, alpn);
-  if (Result<void> used = use_identity(*setting, me); !used) return fail(used);
-  if (Result<void> believed = believe(*setting, me, roles_of_clients(alpn)); !believed) return fail(believed);
-  if (SSL_CTX_add1_chain_cert(setting->raw(), setting->host_ca.get()) != 1) return openssl_failure("host authority");
+  if (Result<void> used = use_identity(*setting, me, roles_of_clients(alpn)); !used) return fail(used);
+  if (SSL_CTX_add1_chain_cert(setting->raw(), me.parts->host_ca.get()) != 1) return openssl_failure("host authority");
   SSL_CTX_set_alpn_select_cb(setting->raw(), select_alpn, setting.get());
   if (setting->roles.empty()) return as_context(setting);
   SSL_CTX_set_verify(setting->raw(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
@@ -212,8 +195,7 @@ std::optional<Alpn> alpn_of(std::string_view name) {
 
 Result<TlsContext> client_context(const Identity& me, Alpn alpn) {
   const std::shared_ptr<Setting> setting = make_setting(asio::ssl::context::tls_client, alpn);
-  if (Result<void> used = use_identity(*setting, me); !used) return fail(used);
-  if (Result<void> believed = believe(*setting, me, {role_of_server(alpn)}); !believed) return fail(believed);
+  if (Result<void> used = use_identity(*setting, me, {role_of_server(alpn)}); !used) return fail(used);
   ask_for(*setting);
   SSL_CTX_set_verify(setting->raw(), SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_cert_verify_callback(setting->raw(), verify_certificate, setting.get());

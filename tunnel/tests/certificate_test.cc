@@ -35,8 +35,7 @@ std::shared_ptr<const Identity> strayed_node() {
 
 // An identity that presents a foreign certificate but believes our authorities, so that it is the one refused.
 std::shared_ptr<const Identity> believing_us(const std::shared_ptr<const Identity>& theirs) {
-  Identity mixed = *theirs;
-  mixed.authorities = ours().authorities();
+  Identity mixed = make_identity(theirs->private_pem, theirs->certificate_pem, ours().authorities()).value();
   mixed.self.cluster = "testing";
   return std::make_shared<const Identity>(std::move(mixed));
 }

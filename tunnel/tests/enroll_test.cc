@@ -110,8 +110,8 @@ TEST(StolenAuthority, DoesNotMakeAForeignCertificateOurs) {
   // An impostor presents its own certificate and, as its chain, the CA certificate of the cluster, which is public.
   const TestCa cluster;
   const TestCa impostor;
-  Identity mixed = *impostor.auth();
-  mixed.authorities.set_host_ca(cluster.authorities().host_ca());
+  const std::shared_ptr<const Identity> its = impostor.auth();
+  Identity mixed = make_identity(its->private_pem, its->certificate_pem, cluster.authorities()).value();
   asio::io_context loop;
   LoopbackServer server(loop, std::make_shared<const Identity>(std::move(mixed)), {Alpn::kEnroll});
   const Outcome outcome = run_in_loop(loop, enroll_at(&server, cluster.pin(), joined()));
