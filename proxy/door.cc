@@ -15,6 +15,9 @@ using tunnel::v1::SshResponse;
 
 const std::vector<Alpn> kServed = {Alpn::kTunnel, Alpn::kDial, Alpn::kSsh, Alpn::kHttp};
 constexpr std::chrono::milliseconds kAuthConnectLimit{5000};
+// While places go back at all, who finds none waits in the listener's queue (listen(2)). When none has for so long,
+// those who hold them mean to stay, and waiting would only hide that.
+constexpr std::chrono::milliseconds kStandstill{1000};
 
 bool is_for_auth(Alpn alpn) { return alpn == Alpn::kAuth || alpn == Alpn::kEnroll; }
 
@@ -25,14 +28,25 @@ SshResponse outcome(SshResponse::Outcome outcome, std::string message) {
   return response;
 }
 
-// Somebody who has proved nothing yet.
-struct Stranger {
-  Stranger(Admission* admission, Metrics* metrics) : place(admission), counted(metrics, Metrics::Name::kHandshakes) {}
-  Admission::Place place;
-  Counted counted;
-};
-
 }  // namespace
+
+// Somebody who has proved nothing yet.
+class Door::Stranger {
+ public:
+  explicit Stranger(Door* door)
+      : place(&door->admission_), counted_(&door->metrics_, Metrics::Name::kHandshakes), door_(door) {}
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+  ~Stranger() {
+    ++door_->places_returned_;
+    door_->place_returned_->ring();
+  }
+  Admission::Place place;
+
+ private:
+  Counted counted_;
+  Door* door_;
+};
 
 // A client on its way to a node, or joined to it; counted as long as it lives.
 class Door::Session {
@@ -55,7 +69,8 @@ Door::Door(tunnel::Listener listener, std::shared_ptr<const tunnel::Identity> me
       log_(std::move(log)),
       http_(me->self.cluster, &metrics_, [this] { return !is_draining_; }),
       admission_(options_.handshakes),
-      changed_(std::make_unique<Doorbell>(listener_.executor())) {}
+      changed_(std::make_unique<Doorbell>(listener_.executor())),
+      place_returned_(std::make_unique<Doorbell>(listener_.executor())) {}
 
 Result<void> Door::present(std::shared_ptr<const tunnel::Identity> me) {
   Result<std::shared_ptr<const tunnel::ServerTls>> tls = tunnel::make_server_tls(std::move(me), kServed);
@@ -67,13 +82,29 @@ Result<void> Door::present(std::shared_ptr<const tunnel::Identity> me) {
 awaitable<void> Door::serve() {
   const std::shared_ptr<Door> alive = shared_from_this();
   for (;;) {
+    if (admission_.is_full()) co_await await_place();
     Result<tunnel::Socket> socket = co_await listener_.accept();
     if (!socket) co_return;
     if (admission_.is_full()) {
-      crowded("too_many_handshakes", fmt::format("{} handshakes are under way, the limit", admission_.taken()));
+      metrics_.add(Metrics::Name::kRefused, 1, "too_many_handshakes");
+      crowded("too_many_handshakes",
+              fmt::format("{} handshakes are under way, the limit, and none ends", admission_.taken()));
       continue;  // closes it
     }
     asio::co_spawn(co_await asio::this_coro::executor, receive(alive, std::move(*socket)), or_die());
+  }
+}
+
+// Returns when there is a place, or none has been given back for kStandstill.
+awaitable<void> Door::await_place() {
+  metrics_.add(Metrics::Name::kAcceptPauses, 1);
+  while (admission_.is_full() && stood_still_at_ != places_returned_) {
+    crowded("queueing", fmt::format("{} handshakes are under way, the limit; further ones wait", admission_.taken()));
+    const uint64_t before = places_returned_;
+    const Deadline limit = after(kStandstill);
+    while (places_returned_ == before && std::chrono::steady_clock::now() < limit)
+      co_await place_returned_->wait_until(limit);
+    if (places_returned_ == before) stood_still_at_ = before;
   }
 }
 
@@ -96,7 +127,6 @@ awaitable<size_t> Door::drain(std::chrono::milliseconds limit) {
 
 // Strangers in numbers are one line, not thousands.
 void Door::crowded(std::string_view reason, const std::string& sentence) {
-  metrics_.add(Metrics::Name::kRefused, 1, reason);
   if (crowds_.may_speak())
     log_.warn("handshakes.limited", kv("reason", reason), kv("error", sentence), kv("unsaid", crowds_.take_unsaid()));
 }
@@ -130,7 +160,7 @@ awaitable<void> Door::receive(std::shared_ptr<Door> alive, tunnel::Socket socket
   tunnel::Arrival arrival(std::move(socket));
   const Deadline deadline = after(alive->options_.handshake_limit);
   std::optional<Stranger> stranger;
-  stranger.emplace(&admission_, &metrics_);
+  stranger.emplace(this);
   if (Result<void> identified = co_await identify(&arrival, &stranger->place, deadline); !identified) co_return;
   const Result<Alpn> alpn = co_await arrival.greet(deadline);
   if (!alpn) co_return refused("greeting", alpn.error(), arrival.remote_address());
@@ -158,7 +188,10 @@ awaitable<Result<void>> Door::identify(tunnel::Arrival* arrival, Admission::Plac
     }
   }
   Result<void> counted = place->belongs_to(arrival->remote_address());
-  if (!counted) crowded("too_many_of_address", counted.error().message);
+  if (!counted) {
+    metrics_.add(Metrics::Name::kRefused, 1, "too_many_of_address");
+    crowded("too_many_of_address", counted.error().message);
+  }
   co_return counted;
 }
 

@@ -20,8 +20,9 @@ struct DoorOptions {
   tunnel::Address auth;
   std::chrono::milliseconds dial_lease{10'000};
   std::chrono::milliseconds handshake_limit{
-      10'000};                     // from accept to the end of the handshake; again to the first frame
-  Admission::Limits handshakes{};  // more are closed unread
+      10'000};  // from accept to the end of the handshake; again to the first frame
+  Admission::Limits
+      handshakes{};         // of all: further ones wait, and are closed unread while none ends; of one address: closed
   std::string balancers{};  // networks whose connections begin with a PROXY header (tunnel/networks.h); empty: none
 };
 
@@ -46,7 +47,9 @@ class Door : public std::enable_shared_from_this<Door> {
 
  private:
   class Session;
+  class Stranger;
 
+  awaitable<void> await_place();
   awaitable<void> receive(std::shared_ptr<Door> alive, tunnel::Socket socket);
   awaitable<Result<void>> identify(tunnel::Arrival* arrival, Admission::Place* place, Deadline deadline);
   awaitable<std::unique_ptr<tunnel::Connection>> admit(tunnel::Arrival* arrival, Deadline deadline);
@@ -72,7 +75,10 @@ class Door : public std::enable_shared_from_this<Door> {
   Admission admission_;
   size_t sessions_ = 0;  // clients joined to a node, or on their way there
   bool is_draining_ = false;
-  std::unique_ptr<Doorbell> changed_;  // a dial or a session has ended; drain() waits for it
+  std::unique_ptr<Doorbell> changed_;         // a dial or a session has ended; drain() waits for it
+  std::unique_ptr<Doorbell> place_returned_;  // serve() waits for it
+  uint64_t places_returned_ = 0;
+  uint64_t stood_still_at_ = UINT64_MAX;  // so many places had been returned when no more were for kStandstill
   RateLimit complaints_{10, std::chrono::seconds(10)};
   RateLimit crowds_{1, std::chrono::seconds(10)};
 };

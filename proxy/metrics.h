@@ -14,6 +14,7 @@ class Metrics {
   enum class Name {
     kConnections,   // cairn_proxy_connections_total{alpn}
     kRefused,       // cairn_proxy_refused_total{reason}
+    kAcceptPauses,  // cairn_proxy_accept_pauses_total
     kHandshakes,    // cairn_proxy_handshakes, gauge
     kAgents,        // cairn_proxy_agents, gauge
     kRelays,        // cairn_proxy_relays, gauge

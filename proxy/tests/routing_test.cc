@@ -180,7 +180,17 @@ class NarrowDoor : public CrowdedDoor {
   NarrowDoor() : CrowdedDoor({.auth = {}, .handshakes = {.at_once = 2, .at_once_per_address = 128}}) {}
 };
 
-TEST_F(NarrowDoor, ClosesHandshakesBeyondItsLimitAtOnce) { expect_the_third_is_closed("too_many_handshakes"); }
+TEST_F(NarrowDoor, ClosesHandshakesBeyondItsLimitWhenNoneEnds) { expect_the_third_is_closed("too_many_handshakes"); }
+
+TEST_F(NarrowDoor, LetsHandshakesBeyondItsLimitWaitForOthersToEnd) {
+  const auto first = std::move(run(tunnel::connect_bare(address(), soon())).value());
+  const auto second = std::move(run(tunnel::connect_bare(address(), soon())).value());
+  asio::steady_timer timer(loop_, std::chrono::milliseconds(100));
+  timer.async_wait([&](boost::system::error_code) { first->close(); });
+  EXPECT_TRUE(run(connect(ca_.user(), Alpn::kSsh)).has_value());
+  second->close();
+  EXPECT_TRUE(comes_to_say("cairn_proxy_accept_pauses_total"));
+}
 
 class DoorForCrowds : public CrowdedDoor {
  protected:
