@@ -171,7 +171,7 @@ std::unique_ptr<agent::SessionRecorder> recorder_in(const std::string& folder, c
   return std::make_unique<agent::SessionRecorder>(std::move(writer), &clock, [] {}, Log("bench", LogLevel::kError));
 }
 
-// Bytes go on first and are recorded then, as the worker does it.
+// Bytes are recorded and go on then, as in the worker.
 int relay(char** command, agent::SessionRecorder* recorder, const SystemClock& clock) {
   termios modes{};
   if (::tcgetattr(STDIN_FILENO, &modes) == 0) {
@@ -195,8 +195,8 @@ int relay(char** command, agent::SessionRecorder* recorder, const SystemClock& c
     const ssize_t got = ::read(child.master, buffer.data(), buffer.size());
     if (got <= 0) break;
     const std::string_view data(buffer.data(), static_cast<size_t>(got));
-    must(write_all(STDOUT_FILENO, data));
     if (recorder != nullptr) recorder->add_output(clock.boot_ns(), 0, recording::v1::STREAM_TERMINAL, data);
+    must(write_all(STDOUT_FILENO, data));
   }
   const int status = wait_for(child);
   if (recorder != nullptr) {
