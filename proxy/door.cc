@@ -97,8 +97,8 @@ awaitable<void> Door::serve() {
 
 // Returns when there is a place, or none has been given back for kStandstill.
 awaitable<void> Door::await_place() {
-  metrics_.add(Metrics::Name::kAcceptPauses, 1);
   while (admission_.is_full() && stood_still_at_ != places_returned_) {
+    metrics_.add(Metrics::Name::kAcceptPauses, 1);
     crowded("queueing", fmt::format("{} handshakes are under way, the limit; further ones wait", admission_.taken()));
     const uint64_t before = places_returned_;
     const Deadline limit = after(kStandstill);

@@ -19,10 +19,10 @@ namespace cairn::proxy {
 struct DoorOptions {
   tunnel::Address auth;
   std::chrono::milliseconds dial_lease{10'000};
-  std::chrono::milliseconds handshake_limit{
-      10'000};  // from accept to the end of the handshake; again to the first frame
-  Admission::Limits
-      handshakes{};         // of all: further ones wait, and are closed unread while none ends; of one address: closed
+  // From accept to the end of the handshake; again to the first frame.
+  std::chrono::milliseconds handshake_limit{10'000};
+  // Beyond that of all, further ones wait, and are closed unread while none ends; beyond that of one address, closed.
+  Admission::Limits handshakes{};
   std::string balancers{};  // networks whose connections begin with a PROXY header (tunnel/networks.h); empty: none
 };
 

@@ -19,7 +19,7 @@ constexpr std::array<Description, 8> kDescriptions = {{
     {Metrics::Name::kRefused, "cairn_proxy_refused_total", "counter", "reason",
      "Connections refused before or in the handshake."},
     {Metrics::Name::kAcceptPauses, "cairn_proxy_accept_pauses_total", "counter", "",
-     "Times that connections had to wait in the listener's queue for a handshake to end."},
+     "Times that nobody was accepted until a handshake had ended."},
     {Metrics::Name::kHandshakes, "cairn_proxy_handshakes", "gauge", "",
      "Connections that have proved nothing yet: between accept and the end of the handshake, or served a page."},
     {Metrics::Name::kAgents, "cairn_proxy_agents", "gauge", "", "Agents with a control connection."},
