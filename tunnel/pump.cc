@@ -23,6 +23,14 @@ template <class Call> ssize_t again_when_interrupted(Call call) {
   }
 }
 
+// Block after block; true: its share is done, and there may be more.
+template <class Move> bool takes_its_share(Move move_block) {
+  for (int blocks = 0; blocks < kBlocksAtOnce; ++blocks) {
+    if (!move_block()) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Pump::Pump(UniqueFd connection, TlsEngine tls, int in, int out)
@@ -38,20 +46,12 @@ std::array<pollfd, 3> Pump::waits() const {
           wait(in_, wants_input ? POLLIN : 0), wait(out_, !received_.is_empty() ? POLLOUT : 0)};
 }
 
-void Pump::serve() {
-  has_more_ = false;
-  int blocks = 0;
-  while (!is_receiving_over_ && receive_some()) {
-    if (++blocks < kBlocksAtOnce) continue;
-    has_more_ = true;
-    break;
-  }
-  blocks = 0;
-  while (!is_sending_over_ && send_some()) {
-    if (++blocks < kBlocksAtOnce) continue;
-    has_more_ = true;
-    break;
-  }
+void Pump::serve(Ready ready) {
+  const bool receives =
+      std::exchange(has_more_to_receive_, false) || (received_.is_empty() ? ready.connection : ready.out);
+  if (receives && !is_receiving_over_) has_more_to_receive_ = takes_its_share([this] { return receive_some(); });
+  const bool sends = std::exchange(has_more_to_send_, false) || (waits_to_send_ ? ready.connection : ready.in);
+  if (sends && !is_sending_over_) has_more_to_send_ = takes_its_share([this] { return send_some(); });
 }
 
 // ---- from here to the peer
@@ -78,12 +78,13 @@ bool Pump::send_some() {
     if (!waits_to_send_) end_sending(tls_.write_failed().value());
     return false;
   }
-  return true;
+  return !is_in_drained_;
 }
 
 bool Pump::take_input() {
   const ssize_t got = again_when_interrupted([this] { return ::read(in_, to_send_.bytes.get(), kBufferBytes); });
   if (must_wait(got)) return false;
+  is_in_drained_ = got < ssize_t{kBufferBytes};
   // A terminal that has hung up says EIO, a socket ECONNRESET: nothing more comes from either.
   is_input_over_ = got <= 0;
   to_send_.begin = 0;
@@ -132,8 +133,9 @@ bool Pump::give_output() {
              false;
     }
     received_.begin += static_cast<size_t>(put);
+    given_bytes_ += static_cast<size_t>(put);
   }
-  return true;
+  return !tls_.is_drained();
 }
 
 void Pump::end_receiving(std::optional<Error> why) {
@@ -145,11 +147,13 @@ void Pump::end_receiving(std::optional<Error> why) {
 
 void Pump::finish(std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
-  for (serve(); !is_sending_over_ || !is_receiving_over_; serve()) {
+  serve();
+  while (!is_sending_over_ || !is_receiving_over_) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return;
     std::array<pollfd, 3> waits = this->waits();
-    ::poll(waits.data(), waits.size(), has_more_ ? 0 : static_cast<int>(left.count()));
+    ::poll(waits.data(), waits.size(), has_more() ? 0 : static_cast<int>(left.count()));
+    serve(ready(waits));
   }
 }
 

@@ -26,14 +26,29 @@ class Pump {
   Pump(const Pump&) = delete;
   Pump& operator=(const Pump&) = delete;
 
-  // What to wait for now, ahead of the next serve(); a descriptor of -1 for nothing (poll(2) passes it over).
+  // What poll(2) has found. All: nobody has asked it.
+  struct Ready {
+    bool connection = true;
+    bool in = true;
+    bool out = true;
+  };
+
+  // What to wait for now, ahead of the next serve(): the connection, `in` and `out`; a descriptor of -1 for nothing
+  // (poll(2) passes it over).
   std::array<pollfd, 3> waits() const;
+  static Ready ready(const std::array<pollfd, 3>& waited) {
+    return {.connection = waited[0].revents != 0, .in = waited[1].revents != 0, .out = waited[2].revents != 0};
+  }
   // Whether there is work that no descriptor tells of: then do not wait.
-  bool has_more() const { return has_more_; }
+  bool has_more() const { return has_more_to_send_ || has_more_to_receive_; }
   // Moves what can be moved without waiting, of much only a share. What `in` had to say to its end is followed by
   // close_notify; the peer's end by the end of `out`, where that is a socket.
-  void serve();
+  //   ready  nothing else is tried: a system call that finds nothing costs a key as much as one that does
+  void serve(Ready ready);
+  void serve() { serve(Ready{}); }
 
+  // What `out` has taken so far.
+  uint64_t given_bytes() const { return given_bytes_; }
   // The peer has finished, and `out` has all of it or takes no more.
   bool has_received_all() const { return is_receiving_over_; }
   // Until both directions are over or `limit` has passed: for a farewell.
@@ -43,7 +58,7 @@ class Pump {
   const std::optional<Error>& error() const { return error_; }
 
  private:
-  static constexpr size_t kBufferBytes = 64 * 1024;  // about what a socket takes at once
+  static constexpr size_t kBufferBytes = 4 * kTlsRecordBytes;  // about what a socket takes at once
 
   struct Held {
     // Not initialised: of a session that types, one page is ever touched.
@@ -66,11 +81,14 @@ class Pump {
   int out_;
   Held to_send_;
   Held received_;
+  uint64_t given_bytes_ = 0;
+  bool is_in_drained_ = false;  // it had no more when it was read last: poll(2) tells of what comes then
   bool is_input_over_ = false;
   bool is_sending_over_ = false;
   bool is_receiving_over_ = false;
   bool waits_to_send_ = false;  // the connection takes no more for now
-  bool has_more_ = true;        // the handshake may have read ahead
+  bool has_more_to_send_ = false;
+  bool has_more_to_receive_ = true;  // the handshake may have read ahead
   std::optional<Error> error_;
 };
 

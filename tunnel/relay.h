@@ -9,8 +9,9 @@
 
 namespace cairn::tunnel {
 
-// Bytes that a relay holds per direction: what, with the TLS buffers, bounds its memory when one side stalls.
-constexpr size_t kRelayBufferBytes = 32 * 1024;
+// Bytes that a relay holds per direction: what, with the TLS buffers, bounds its memory when one side stalls. Whole
+// records, so that what goes on is not cut anew.
+constexpr size_t kRelayBufferBytes = 2 * kTlsRecordBytes;
 
 struct RelayTotals {
   uint64_t left_to_right = 0;  // bytes

@@ -20,6 +20,7 @@ struct TlsEngine::Wire {
   int fd = -1;  // borrowed
   std::string first_bytes;
   size_t first_used = 0;
+  bool is_drained = false;       // the last recv(2) got less than it had room for
   bool has_ended = false;        // the peer's FIN was read
   bool is_more_to_come = false;  // more records follow at once: the kernel need not send yet (MSG_MORE, tcp(7))
   int errno_value = 0;           // of the failed system call
@@ -48,6 +49,7 @@ template <class Wire> int bio_read(BIO* bio, char* into, int size) {
   do {
     got = ::recv(wire->fd, into, static_cast<size_t>(size), 0);
   } while (got < 0 && errno == EINTR);
+  wire->is_drained = got != 0 && got < size;
   if (got > 0) return static_cast<int>(got);
   if (got == 0) {
     wire->has_ended = true;
@@ -138,6 +140,8 @@ TlsEngine::Step TlsEngine::handshake() {
 bool TlsEngine::has_pending() const {
   return SSL_has_pending(ssl_.get()) == 1 || has_end_pending_ || !wire_->first_bytes.empty();
 }
+
+bool TlsEngine::is_drained() const { return wire_->is_drained && !has_pending(); }
 
 TlsEngine::Step TlsEngine::read(boost::asio::mutable_buffer into, size_t& got) {
   ERR_clear_error();

@@ -40,6 +40,8 @@ class TlsEngine {
 
   // Whether a read finds something without the descriptor's being readable.
   bool has_pending() const;
+  // Whether the descriptor held no more when it was read last: poll(2) has to say so before there is anything again.
+  bool is_drained() const;
 
   // After kFailed: why. kUnauthenticated when either side's certificate was refused, kClosed when the peer hung up.
   Failure failed(std::string_view what);

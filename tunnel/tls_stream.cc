@@ -49,7 +49,8 @@ awaitable<Result<void>> TlsStream::handshake() {
 }
 
 awaitable<Result<void>> TlsStream::wait_readable() {
-  if (engine_.has_pending() || is_readable(socket_.native_handle())) co_return Result<void>();
+  if (engine_.has_pending()) co_return Result<void>();
+  if (!engine_.is_drained() && is_readable(socket_.native_handle())) co_return Result<void>();
   co_return co_await wait_for(Step::kNeedsInput);
 }
 

@@ -166,8 +166,7 @@ void ChannelStreams::tell_ends() {
 }
 
 bool ChannelStreams::fetch_input() {
-  has_input_ = fetch_from(channel_, kReadBytes, incoming_);
-  return has_input_;
+  return (has_input_ || is_input_over_) && fetch_from(channel_, kReadBytes, incoming_, has_input_);
 }
 
 void ChannelStreams::pump_input() {
@@ -182,15 +181,16 @@ void ChannelStreams::pump_input() {
       continue;
     }
     ++reads;
+    const bool is_recorded = is_terminal_ && host_->records_input();
     // Asked before: a program that reads a password turns the echo on again as soon as it has it.
-    const bool is_shown = !is_terminal_ || !is_read_unseen(input_.get());
+    const bool is_shown = !is_recorded || !is_read_unseen(input_.get());
     const ssize_t put = ::write(input_.get(), incoming_.data(), incoming_.size());
     if (put < 0 && is_no_error()) return;
     if (put < 0) {
       input_.reset();
       continue;
     }
-    if (is_terminal_ && host_->records_input()) record_input(static_cast<size_t>(put), is_shown);
+    if (is_recorded) record_input(static_cast<size_t>(put), is_shown);
     incoming_.erase(0, static_cast<size_t>(put));
   }
 }

@@ -113,8 +113,7 @@ void ForwardedConnection::take_from_socket() {
 }
 
 bool ForwardedConnection::fetch() {
-  has_input_ = fetch_from(channel_, kReadBytes, incoming_);
-  return has_input_;
+  return (has_input_ || is_input_over_) && fetch_from(channel_, kReadBytes, incoming_, has_input_);
 }
 
 void ForwardedConnection::give_to_socket() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -24,10 +25,16 @@ inline bool takes_bytes(ssh_channel channel) {
 }
 
 // What the other side has sent, at most `bytes` of it, into `into`. False: nothing waits.
-inline bool fetch_from(ssh_channel channel, size_t bytes, std::string& into) {
-  into.resize(bytes);
-  const int got = ssh_channel_read_nonblocking(channel, into.data(), static_cast<uint32_t>(bytes), 0);
+//   has_input  the caller's flag, which callbacks set when something comes; cleared when this was all, since a look
+//              that finds nothing costs libssh a poll(2)
+inline bool fetch_from(ssh_channel channel, size_t bytes, std::string& into, bool& has_input) {
+  has_input = false;  // callbacks run in here, too
+  const int waiting = ssh_channel_poll(channel, 0);
+  into.resize(waiting > 0 ? std::min(bytes, static_cast<size_t>(waiting)) : 0);
+  if (into.empty()) return false;
+  const int got = ssh_channel_read_nonblocking(channel, into.data(), static_cast<uint32_t>(into.size()), 0);
   into.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  if (static_cast<size_t>(waiting) > into.size()) has_input = true;
   return got > 0;
 }
 

@@ -50,6 +50,7 @@ Result<void> SshServer::open(UniqueFd connection) {
   event_ = ssh_event_new();
   if (bind_ == nullptr || session_ == nullptr || event_ == nullptr)
     return fail(Errc::kInternal, "libssh did not start");
+  ssh_set_counters(session_, &traffic_, nullptr);
   const bool is_configured_elsewhere = false;  // /etc/ssh/libssh_server_config is no business of ours
   const std::string key = options_.host_key.string();
   if (ssh_bind_options_set(bind_, SSH_BIND_OPTIONS_PROCESS_CONFIG, &is_configured_elsewhere) != SSH_OK ||
@@ -112,16 +113,27 @@ Result<void> SshServer::exchange_keys() {
     if (outcome != SSH_AGAIN) return fail(Errc::kClosed, fmt::format("SSH key exchange: {}", ssh_get_error(session_)));
     if (is_grace_over()) return fail(Errc::kTimeout, "SSH key exchange: the client did not finish it in time");
     if (host_->end_reason()) return fail(Errc::kClosed, "the node ends");
-    carry();
+    carry({});
     prepare();
     waits_.wait(wait_ms());
-    carry();
+    carry(carrier_ready());
   }
 }
 
 // Between the client and libssh's socket.
-void SshServer::carry() {
-  if (carrier_ != nullptr) carrier_->serve();
+void SshServer::carry(tunnel::Pump::Ready ready) {
+  if (carrier_ != nullptr) carrier_->serve(ready);
+}
+
+tunnel::Pump::Ready SshServer::carrier_ready() const {
+  const auto is_ready = [this](size_t i) { return waits_.ready(carrier_slots_[i]) != 0; };
+  return {.connection = is_ready(0), .in = is_ready(1), .out = is_ready(2)};
+}
+
+// Whether libssh has left something in its socket. Counted where that can be: poll(2) would be asked for each key.
+bool SshServer::has_unread() const {
+  if (carrier_ == nullptr) return tunnel::is_readable(ssh_get_fd(session_));
+  return carrier_->given_bytes() > traffic_.in_bytes;
 }
 
 // What every turn waits for.
@@ -131,7 +143,8 @@ void SshServer::prepare() {
       waits_.add(ssh_get_fd(session_), static_cast<short>(POLLIN | (is_write_pending(session_) ? POLLOUT : 0)));
   wake_slot_ = waits_.add(host_->wake_fd(), POLLIN);
   if (carrier_ == nullptr) return;
-  for (const pollfd& wait : carrier_->waits()) waits_.add(wait.fd, wait.events);
+  std::ranges::transform(carrier_->waits(), carrier_slots_.begin(),
+                         [this](const pollfd& wait) { return waits_.add(wait.fd, wait.events); });
   if (carrier_->has_more()) waits_.wait_at_most(std::chrono::milliseconds(0));
 }
 
@@ -145,26 +158,30 @@ void SshServer::turn() {
   prepare();
   for (const auto& channel : channels_) channel->prepare(waits_);
   if (is_admitted_) forwards_->prepare(waits_);
+  const uint64_t heard = traffic_.in_bytes;
+  uint64_t said = traffic_.out_bytes;
   waits_.wait(wait_ms());
-  carry();
+  carry(carrier_ready());
   if (waits_.ready(wake_slot_) != 0) {
     uint64_t count = 0;
     (void)!::read(host_->wake_fd(), &count, sizeof count);
   }
-  const bool has_come = tunnel::is_readable(ssh_get_fd(session_));
-  if (has_come) last_heard_ = std::chrono::steady_clock::now();
-  if (has_come || waits_.ready(session_slot_) != 0) take_messages();
+  if (has_unread() || waits_.ready(session_slot_) != 0) take_messages();
+  const uint64_t taken = traffic_.in_bytes;
   serve_channels();
+  carry({.connection = false, .in = traffic_.out_bytes != said, .out = false});  // the program's word goes first
+  said = traffic_.out_bytes;
   // Whatever is done with a channel may read more, and nothing else would tell of it.
-  take_messages();
-  carry();
+  if (traffic_.in_bytes != taken || has_unread() || is_write_pending(session_)) take_messages();
+  if (traffic_.in_bytes != heard) last_heard_ = std::chrono::steady_clock::now();
+  carry({.connection = false, .in = traffic_.out_bytes != said, .out = traffic_.in_bytes != heard});
 }
 
 // Reads what has come, once at least: libssh takes 4 KiB at a time. Its failure shows in ssh_is_connected().
 void SshServer::take_messages() {
   for (int reads = 0; reads < kReadsPerTurn; ++reads) {
     while (SshMessage message = SshMessage(ssh_message_get(session_))) handle(std::move(message));
-    if (ssh_is_connected(session_) == 0 || !tunnel::is_readable(ssh_get_fd(session_))) return;
+    if (ssh_is_connected(session_) == 0 || !has_unread()) return;
   }
 }
 

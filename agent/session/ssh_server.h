@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -66,7 +67,8 @@ class SshServer {
   void serve_client();
   void hang_up();
   void turn();
-  void carry();
+  void carry(tunnel::Pump::Ready ready);
+  tunnel::Pump::Ready carrier_ready() const;
   void prepare();
   void serve_channels();
   void say_goodbye(const std::string& reason);
@@ -77,6 +79,7 @@ class SshServer {
   bool is_grace_over() const;
 
   void take_messages();
+  bool has_unread() const;
 
   // ---- what the client asks
   void handle(SshMessage message);
@@ -109,6 +112,8 @@ class SshServer {
   std::vector<OpenLogin> logins_;  // of the channels that hang_up() ended
 
   tunnel::Pump* carrier_ = nullptr;
+  std::array<PollSet::Slot, 3> carrier_slots_{};
+  ssh_counter_struct traffic_{};  // bytes that libssh has read from its socket and written to it
   PollSet waits_;
   PollSet::Slot session_slot_ = PollSet::kNone;
   PollSet::Slot wake_slot_ = PollSet::kNone;

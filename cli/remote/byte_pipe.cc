@@ -41,9 +41,11 @@ Result<void> pipe_bytes(std::unique_ptr<tunnel::Connection> connection, int in, 
   if (!to) return fail(to);
   auto [socket, tls] = std::move(*connection).take_apart();
   tunnel::Pump pump(std::move(socket), std::move(tls), from->get(), to->get());
-  for (pump.serve(); !pump.has_received_all(); pump.serve()) {
+  pump.serve();
+  while (!pump.has_received_all()) {
     std::array<pollfd, 3> waits = pump.waits();
     if (::poll(waits.data(), waits.size(), pump.has_more() ? 0 : -1) < 0 && errno != EINTR) return fail_errno("poll");
+    pump.serve(tunnel::Pump::ready(waits));
   }
   if (pump.error()) return tl::make_unexpected(*pump.error());
   return {};

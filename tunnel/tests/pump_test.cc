@@ -128,6 +128,28 @@ TEST_F(Pumped, TakesNoMoreFromThePeerThanItCanPassOn) {
   EXPECT_EQ(waits[2].events, POLLOUT);
 }
 
+TEST_F(Pumped, TriesNothingThatIsNotReady) {
+  pump_->serve();
+  ASSERT_TRUE(run_in_loop(loop_, write(outer_.get(), "answer")).has_value());
+  pump_->serve({.connection = true, .in = false, .out = true});
+  std::array<pollfd, 3> waits = pump_->waits();
+  ASSERT_EQ(::poll(waits.data(), waits.size(), 0), 1);  // it still lies there
+  EXPECT_FALSE(Pump::ready(waits).connection);
+  EXPECT_TRUE(Pump::ready(waits).in);
+  pump_->serve(Pump::ready(waits));
+  EXPECT_EQ(run_in_loop(loop_, read_up_to(peer_.get(), 6)).value(), "answer");
+}
+
+TEST_F(Pumped, CountsWhatItHasGiven) {
+  ASSERT_TRUE(run_in_loop(loop_, write(peer_.get(), "question")).has_value());
+  while (pump_->given_bytes() == 0) {
+    std::array<pollfd, 3> waits = pump_->waits();
+    ASSERT_GE(::poll(waits.data(), waits.size(), static_cast<int>(std::chrono::milliseconds(kPatience).count())), 1);
+    pump_->serve(Pump::ready(waits));
+  }
+  EXPECT_EQ(pump_->given_bytes(), 8U);
+}
+
 TEST_F(Pumped, HasSomethingToDoBeforeTheFirstWait) {
   // The reader of the last frame may have read on.
   EXPECT_TRUE(pump_->has_more());
